@@ -1,0 +1,112 @@
+"""From a failed job's log to the lines that matter and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from wheelkiln.config.model import Config
+
+__all__ = ["explain_failure", "relevant_lines"]
+
+_ERROR = re.compile(
+    r"(\bfatal error\b|\berror:|\bError:|\bERROR\b|CMake Error|undefined reference|cannot find -l|"
+    r"could not be located|No space left|Permission denied|Killed|^wheelkiln-repair:|FAILED:)"
+)
+_NOISE = re.compile(r"^(\s*\+ |cibuildwheel: |Traceback|\s+File \")")
+_BEFORE, _AFTER, _MOST = 1, 6, 24
+_LAST = 6
+
+_EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
+    (
+        r"(none-any\.whl|NonPlatformWheelError|pure Python wheel)",
+        "the project makes a pure Python wheel (none-any), which serves every platform as it is",
+        "There is nothing to compile for each Python: 'python -m build' makes that wheel. If extension modules were "
+        "expected, their build was switched off or not found.",
+    ),
+    (
+        r'required library "(?P<name>[^"]+)" could not be located',
+        "auditwheel could not find a shared library that the wheel needs: {name}",
+        "Lines beginning with 'wheelkiln-repair' say where it was looked for. Install what provides it with "
+        "image.packages, name its directory in repair.library-dirs, or, when another package brings it at run "
+        "time, put it in repair.exclude.",
+    ),
+    (
+        r"too-recent versioned symbols",
+        "the wheel uses symbols that are newer than the policy",
+        'Choose a newer policy, or build on the base of that policy (image.base = "pypa").',
+    ),
+    (
+        r"No space left on device",
+        "a disk was full during the build",
+        "Free some space for the container engine and the cache directory; see 'wheelkiln doctor'.",
+    ),
+    (
+        r"fatal error: (?P<name>\S+): No such file or directory",
+        "the compiler did not find a header: {name}",
+        "If a system library provides it, name its development package in image.packages; if a Python package "
+        "does, it belongs into build-system.requires.",
+    ),
+    (
+        r"cannot find -l(?P<name>\S+)",
+        "the linker did not find a library: {name}",
+        "Name its development package in image.packages.",
+    ),
+    (
+        r"(Failed to fetch|Could not connect|dns error|Temporary failure in name resolution|ConnectionError)",
+        "the build could not reach the package index",
+        "Check pip's configuration ('pip config list') and the network of containers; see 'wheelkiln doctor'.",
+    ),
+    (
+        r"No solution found when resolving dependencies|No matching distribution found",
+        "the build requirements could not be resolved",
+        "The log names the requirement. Is there a release for this Python?",
+    ),
+    (
+        r"(?:are you root\?|must be root|Permission denied|requires superuser)",
+        "the build was refused something",
+        'Builds run as an unprivileged user. Install packages by image.packages; container.user = "root" is the '
+        "way out for a project that must write to the system.",
+    ),
+    (
+        r"[Tt]est.*fail|FAILED .*::|exit(?:ed with)? .*pytest",
+        "the project's tests failed on the wheel",
+        "'--no-test' builds without them.",
+    ),
+)
+
+
+def explain_failure(lines: Sequence[str], stage: str, config: Config) -> tuple[str, str]:
+    """Return what went wrong and what to do, as far as the log tells; stage is where it stopped."""
+    text = "\n".join(lines)
+    for pattern, message, hint in _EXPLANATIONS:
+        if stage != "test" and pattern.startswith("[Tt]est"):
+            continue
+        match = re.search(pattern, text)
+        if match:
+            return message.format(**match.groupdict()), hint
+    where = {
+        "compile": "compiling",
+        "environment": "installing the build requirements",
+        "repair": "auditwheel repair",
+    }
+    return f"failed while {where.get(stage, stage or 'starting')}", _general_hint(config)
+
+
+def _general_hint(config: Config) -> str:
+    if config.container.network == "none":
+        return 'The container has no network (container.network = "none"): does the build need it?'
+    return "The log has the whole output."
+
+
+def relevant_lines(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the first lines that speak of an error, with what stands around them, then the last ones."""
+    wanted: set[int] = set()
+    for index, line in enumerate(lines):
+        if len(wanted) >= _MOST:
+            break
+        if _ERROR.search(line) and not _NOISE.match(line):
+            wanted |= set(range(max(0, index - _BEFORE), min(len(lines), index + _AFTER)))
+    if not wanted:
+        wanted = set(range(max(0, len(lines) - _LAST * 2), len(lines)))
+    return tuple(lines[index] for index in sorted(wanted)[:_MOST] if lines[index].strip())

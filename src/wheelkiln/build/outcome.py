@@ -1,0 +1,111 @@
+"""What became of a job, and the events on the way there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from wheelkiln.cache.statistics import CompileStatistics
+from wheelkiln.image.provide import BuiltImage
+from wheelkiln.plan.model import Job
+
+__all__ = [
+    "Event",
+    "JobEnded",
+    "JobStarted",
+    "Outcome",
+    "RunResult",
+    "Said",
+    "StageSeconds",
+    "StageStarted",
+    "Status",
+    "WheelFile",
+]
+
+
+class Status(StrEnum):
+    BUILT = "built"
+    REUSED = "reused"
+    COVERED = "covered"
+    FAILED = "failed"
+    NOT_STARTED = "not-started"
+
+
+@dataclass(frozen=True, slots=True)
+class StageSeconds:
+    stage: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WheelFile:
+    """A landed wheel; size in bytes."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of a job.
+
+    seconds is the wall time of this run's work. message and hint say why it failed; covered_by names the wheel
+    that serves a covered job. statistics is None when the compile cache was not asked.
+    """
+
+    job: Job
+    status: Status
+    seconds: float = 0.0
+    wheel: WheelFile | None = None
+    stages: tuple[StageSeconds, ...] = ()
+    statistics: CompileStatistics | None = None
+    log: Path | None = None
+    message: str = ""
+    hint: str = ""
+    excerpt: tuple[str, ...] = ()
+    covered_by: str = ""
+
+    @property
+    def good(self) -> bool:
+        return self.status in (Status.BUILT, Status.REUSED, Status.COVERED)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """All outcomes of a run, and the images that it used by their names in the plan."""
+
+    outcomes: tuple[Outcome, ...]
+    images: tuple[tuple[str, BuiltImage], ...]
+    seconds: float
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        return tuple(outcome for outcome in self.outcomes if not outcome.good)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A line for the user."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobStarted:
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    job: Job
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    outcome: Outcome
+
+
+Event = Said | JobStarted | StageStarted | JobEnded

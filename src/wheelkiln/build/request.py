@@ -1,0 +1,142 @@
+"""All that a run needs to know, as one value, and the key of a job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from wheelkiln.build.cibuildwheel_config import Invocation, ReadOnlyMount, render_cibuildwheel_config
+from wheelkiln.cache.settings import cache_environment, cache_mounts
+from wheelkiln.config.model import Config
+from wheelkiln.plan.model import Job, Plan
+from wheelkiln.plan.project_settings import ProjectSettings
+from wheelkiln.source.prepare import PreparedSource
+from wheelkiln.system.engine import ContainerEngine
+from wheelkiln.system.host import HostFacts
+from wheelkiln.system.pip_settings import PipSettings
+
+__all__ = ["BuildRequest", "container_network_environment", "job_key", "make_invocation"]
+
+_KEY_FORMAT = 1
+_CA_TARGET = PurePosixPath("/opt/wheelkiln/mnt/ca-bundle.pem")
+_CA_NAMES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+_PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """A run's inputs. variables are the user's CIBW_* ones that reach cibuildwheel; fresh ignores the ledger."""
+
+    plan: Plan
+    settings: ProjectSettings
+    source: PreparedSource
+    config: Config
+    host: HostFacts
+    engine: ContainerEngine
+    pip: PipSettings
+    output_dir: Path
+    cache_root: Path
+    cibuildwheel_version: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    tests: bool = True
+    fresh: bool = False
+
+
+def make_invocation(request: BuildRequest, jobs: tuple[Job, ...], job_dir: Path, run_id: str) -> Invocation:
+    """Put together one cibuildwheel run of jobs that share an image; job_dir is the host's side of the job's mount."""
+    image = request.plan.image_of(jobs[0])
+    user = (
+        ("--user=0:0",)
+        if request.config.container.user == "root"
+        else request.engine.user_for(request.host).create_args
+    )
+    return Invocation(
+        jobs=jobs,
+        image=image,
+        reference=request.plan.references[image.name],
+        engine=request.engine.name,
+        user_args=user,
+        label=request.engine.run_label(run_id),
+        mounts=cache_mounts(request.config, request.cache_root, job_dir),
+        read_only=_read_only_mounts(request),
+        environment=_environment(request, jobs[0]),
+        passed=tuple(container_network_environment(request)),
+    )
+
+
+def _environment(request: BuildRequest, job: Job) -> dict[str, str]:
+    environment = cache_environment(request.config, job, request.source.epoch)
+    if request.host.ca_bundle:
+        environment |= dict.fromkeys(_CA_NAMES, str(_CA_TARGET))
+    if request.config.container.network == "none":
+        environment["UV_OFFLINE"] = "1"
+    return environment
+
+
+def _read_only_mounts(request: BuildRequest) -> tuple[ReadOnlyMount, ...]:
+    """The certificates, and pip's local package directories at the places where its settings name them."""
+    bundle = request.host.ca_bundle
+    mounts = [ReadOnlyMount(PurePosixPath(bundle), _CA_TARGET)] if bundle else []
+    mounts += [ReadOnlyMount(PurePosixPath(path), PurePosixPath(path)) for path in request.pip.local_directories()]
+    return tuple(mounts)
+
+
+def container_network_environment(request: BuildRequest) -> dict[str, str]:
+    """Return pip's indexes and the proxies for the container, for pip and for uv. Values may hold secrets.
+
+    uv asks one index after the other by default; with several, pip's way of asking all is chosen (uv: index
+    strategies), because that is how this machine's user has configured them.
+    """
+    usable = request.pip.without_missing()
+    extra = " ".join(usable.extra_index_urls)
+    values = {
+        "PIP_INDEX_URL": usable.index_url,
+        "UV_DEFAULT_INDEX": usable.index_url,
+        "PIP_EXTRA_INDEX_URL": extra,
+        "UV_INDEX": extra,
+        "UV_INDEX_STRATEGY": "unsafe-best-match" if extra else "",
+        "PIP_FIND_LINKS": " ".join(usable.find_links),
+        "UV_FIND_LINKS": ",".join(usable.find_links),
+        "PIP_TRUSTED_HOST": " ".join(usable.trusted_hosts),
+        "UV_INSECURE_HOST": " ".join(usable.trusted_hosts),
+        "PIP_NO_INDEX": "1" if usable.no_index else "",
+        "UV_NO_INDEX": "1" if usable.no_index else "",
+        "PIP_PROXY": usable.proxy,
+    }
+    proxies = {name: request.host.environ.get(name, "") for name in _PROXY_NAMES}
+    return {name: value for name, value in (values | proxies).items() if value}
+
+
+def job_key(request: BuildRequest, job: Job) -> str:
+    """Return the digest of all that goes into a job's wheel: an equal key means an equal wheel.
+
+    What differs between runs without reaching the wheel (mounts' places, labels, users, indexes) is left out.
+    """
+    invocation = make_invocation(request, (job,), Path("/job"), run_id="run")
+    neutral = Invocation(
+        jobs=(job,),
+        image=invocation.image,
+        reference=invocation.reference,
+        engine=invocation.engine,
+        user_args=(),
+        label="",
+        mounts=(),
+        read_only=(),
+        environment=invocation.environment,
+        passed=(),
+    )
+    config = render_cibuildwheel_config(
+        neutral, request.config, request.source.facts, request.settings, tests=request.tests
+    )
+    parts = {
+        "format": _KEY_FORMAT,
+        "source": request.source.digest,
+        "job": job.id,
+        "config": config,
+        "variables": dict(request.variables),
+        "cibuildwheel": request.cibuildwheel_version,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

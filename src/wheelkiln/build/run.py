@@ -1,0 +1,174 @@
+"""A whole run: images first, then job by job, each wheel landing at once; nothing that is done is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from wheelkiln.build.job import run_job
+from wheelkiln.build.ledger import Ledger
+from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
+from wheelkiln.build.request import BuildRequest, job_key
+from wheelkiln.errors import EnvironmentProblem
+from wheelkiln.image.provide import BuiltImage, ImageBuilder
+from wheelkiln.plan.model import Job, Plan, Skipped, SkipReason
+from wheelkiln.system.engine import ContainerEngine
+from wheelkiln.system.files import make_directory, naming_storage_errors, remove_leftovers, sha256_of
+from wheelkiln.system.locks import exclusive, is_held
+from wheelkiln.verify.tags import serves
+
+__all__ = ["ledger_of", "run_build"]
+
+_KEPT_RUNS = 20
+
+
+def ledger_of(cache_root: Path) -> Ledger:
+    """Return the ledger of a cache directory."""
+    return Ledger(cache_root / "ledger.sqlite")
+
+
+def run_build(request: BuildRequest, emit: Callable[[Event], None], log: Callable[[str], None]) -> RunResult:
+    """Build what is missing. A failed job does not stop the others.
+
+    log receives the output of image builds. Raise EnvironmentProblem when the engine, an image or the disk fails:
+    wheels that have landed until then stay, and the next run goes on from there.
+    """
+    started = time.monotonic()
+    output = make_directory(request.output_dir, setting="--output-dir").resolve()
+    request = replace(request, output_dir=output)
+    locks = request.cache_root / "locks"
+
+    def wait() -> None:
+        emit(Said(f"another run is building into {output}; waiting for it to end"))
+
+    with exclusive(locks, f"output {output}", on_wait=wait), _run_directory(request) as (run_id, run_dir):
+        with naming_storage_errors(output, setting="--output-dir"):
+            remove_leftovers(output)
+        _remove_dead_containers(request.engine, request.cache_root)
+        images = _provide_images(request, emit, log)
+        try:
+            outcomes = _run_jobs(request, run_id, run_dir, emit)
+        finally:
+            request.engine.remove_containers(run_id)
+    return RunResult(tuple(outcomes), tuple(images), round(time.monotonic() - started, 3))
+
+
+def _provide_images(
+    request: BuildRequest, emit: Callable[[Event], None], log: Callable[[str], None]
+) -> list[tuple[str, BuiltImage]]:
+    builder = ImageBuilder(
+        engine=request.engine,
+        cache_dir=request.cache_root,
+        pip=request.pip,
+        ca_bundle=request.host.ca_bundle,
+        say=lambda text: emit(Said(text)),
+        log=log,
+    )
+    return [(spec.name, builder.provide(spec)) for spec in request.plan.images]
+
+
+def _run_jobs(request: BuildRequest, run_id: str, run_dir: Path, emit: Callable[[Event], None]) -> list[Outcome]:
+    """Run jobs in the plan's order; one that an earlier abi3 or py3-none wheel serves is not built again."""
+    ledger = ledger_of(request.cache_root)
+    outcomes: list[Outcome] = []
+    for job in _in_order(request.plan):
+        outcome = _covered(job, outcomes) or _reused(request, job, ledger)
+        if outcome is None:
+            emit(JobStarted(job))
+            job_dir = run_dir / job.id
+            job_dir.mkdir()
+            outcome = run_job(request, job, job_dir, run_id, emit)
+            _stop_when_engine_died(request, outcome, emit)
+            source = request.source.facts
+            ledger.record(job_key(request, job), source.name, source.version, outcome, time.time())
+        outcomes.append(outcome)
+        emit(JobEnded(outcome))
+    return outcomes
+
+
+def _in_order(plan: Plan) -> Iterator[Job]:
+    """Yield the jobs, each followed by those that its stable-ABI wheel is expected to serve.
+
+    Those are only built when the wheel turns out not to serve them: the wheel that is built has the last word.
+    """
+    for job in plan.jobs:
+        yield job
+        for skipped in plan.skipped:
+            if skipped.covered_by == job.id:
+                yield _job_for(skipped, job)
+
+
+def _job_for(skipped: Skipped, like: Job) -> Job:
+    assert skipped.reason is SkipReason.STABLE_ABI
+    return replace(like, id=skipped.id, identifier=skipped.identifier, estimate=None)
+
+
+def _covered(job: Job, outcomes: list[Outcome]) -> Outcome | None:
+    for earlier in outcomes:
+        if earlier.wheel and earlier.job.arch == job.arch and serves(earlier.wheel.name, job.identifier):
+            return Outcome(job, Status.COVERED, covered_by=earlier.wheel.name)
+    return None
+
+
+def _reused(request: BuildRequest, job: Job, ledger: Ledger) -> Outcome | None:
+    """Return the wheel of an equal earlier build, when it is still in the output directory, unchanged."""
+    if request.fresh:
+        return None
+    entry = ledger.find(job_key(request, job))
+    if entry is None:
+        return None
+    path = request.output_dir / entry.wheel.name
+    if not path.is_file() or sha256_of(path) != entry.wheel.sha256:
+        return None
+    return Outcome(job, Status.REUSED, wheel=entry.wheel)
+
+
+def _stop_when_engine_died(request: BuildRequest, outcome: Outcome, emit: Callable[[Event], None]) -> None:
+    if outcome.status is Status.FAILED and not request.engine.answers():
+        emit(JobEnded(outcome))
+        raise EnvironmentProblem(
+            f"{request.engine.name} stopped answering while {outcome.job.id} was being built",
+            hint=f"Start it again and run the same command: what has been built is kept. The log: {outcome.log}",
+        )
+
+
+@contextmanager
+def _run_directory(request: BuildRequest) -> Iterator[tuple[str, Path]]:
+    """Make this run's directory for logs and scratch, and hold the lock that says that the run lives."""
+    owner = _owner(request.cache_root)
+    run_id = f"{owner}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{secrets.token_hex(3)}"
+    runs = make_directory(request.cache_root / "runs", setting="[tool.wheelkiln.cache] dir")
+    with exclusive(request.cache_root / "locks", f"run {run_id}", on_wait=lambda: None):
+        _remove_old_runs(runs, request.cache_root)
+        run_dir = runs / run_id
+        with naming_storage_errors(run_dir, setting="[tool.wheelkiln.cache] dir"):
+            run_dir.mkdir()
+            yield run_id, run_dir
+
+
+def _remove_old_runs(runs: Path, cache_root: Path) -> None:
+    """Keep the logs of the last runs; what a killed run left besides its logs goes at once."""
+    finished = [run for run in sorted(runs.iterdir()) if not is_held(cache_root / "locks", f"run {run.name}")]
+    for run in finished[: max(0, len(finished) - _KEPT_RUNS)]:
+        shutil.rmtree(run, ignore_errors=True)
+    for run in finished[-_KEPT_RUNS:]:
+        for scratch in (*run.glob("*/tmp"), *run.glob("*/wheels")):
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _remove_dead_containers(engine: ContainerEngine, cache_root: Path) -> None:
+    """Remove containers of runs that used this cache directory and are no longer alive."""
+    for run_id in engine.runs_with_containers():
+        if run_id.startswith(f"{_owner(cache_root)}-") and not is_held(cache_root / "locks", f"run {run_id}"):
+            engine.remove_containers(run_id)
+
+
+def _owner(cache_root: Path) -> str:
+    return hashlib.sha256(str(cache_root.resolve()).encode()).hexdigest()[:8]

@@ -1,0 +1,99 @@
+"""The caches of a job: where they are mounted, and the environment that makes them hit."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from wheelkiln.config.model import Config
+from wheelkiln.errors import EnvironmentProblem
+from wheelkiln.plan.model import Job
+from wheelkiln.system.files import make_directory
+from wheelkiln.system.host import HostFacts
+
+__all__ = [
+    "BUILD_DIR",
+    "ENVIRONMENT_DIR",
+    "STATISTICS_LOG",
+    "CacheMount",
+    "cache_environment",
+    "cache_mounts",
+    "cache_root",
+    "make_cache_directories",
+]
+
+_MOUNT = PurePosixPath("/opt/wheelkiln/mnt")
+CCACHE_MOUNT = _MOUNT / "ccache"
+UV_MOUNT = _MOUNT / "uv"
+JOB_MOUNT = _MOUNT / "job"
+STATISTICS_LOG = "ccache.log"
+"""Name of the statistics log in the job's mount."""
+
+ENVIRONMENT_DIR = PurePosixPath("/tmp/wheelkiln/env")  # noqa: S108 - inside a container of one job
+"""The build environment's fixed path: a random one is in every ``-I`` and so in every cache key."""
+BUILD_DIR = PurePosixPath("/tmp/wheelkiln/build")  # noqa: S108 - inside a container of one job
+"""The build directory of backends that would choose a random one. It has no Python tag in its name, so that
+objects which do not depend on the Python are found again by the next one; each job's container starts without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheMount:
+    """A directory of the host that the container may write to."""
+
+    source: Path
+    target: PurePosixPath
+
+
+def cache_root(config: Config, host: HostFacts) -> Path:
+    """Return the directory of all caches: the configured one, else the user's."""
+    if config.cache.dir == "auto":
+        return host.cache_dir
+    return host.cwd / Path(config.cache.dir).expanduser()
+
+
+def cache_mounts(config: Config, root: Path, job_dir: Path) -> tuple[CacheMount, ...]:
+    """Return the mounts of a job; one compile cache serves all projects, kept apart by their namespaces.
+
+    What the container's root writes belongs to the host's root, so it gets directories of its own.
+    """
+    suffix = "-root" if config.container.user == "root" else ""
+    return (
+        CacheMount(root / f"ccache{suffix}", CCACHE_MOUNT),
+        CacheMount(root / f"uv{suffix}", UV_MOUNT),
+        CacheMount(job_dir, JOB_MOUNT),
+    )
+
+
+def make_cache_directories(mounts: tuple[CacheMount, ...], owner: tuple[int, int] | None) -> None:
+    """Create the mounts' directories, owned by who will write there; raise EnvironmentProblem where impossible."""
+    for mount in mounts:
+        make_directory(mount.source, setting="[tool.wheelkiln.cache] dir")
+        if owner is not None and mount.source.stat().st_uid != owner[0]:
+            os.chown(mount.source, *owner)
+        elif owner is None and not os.access(mount.source, os.W_OK):
+            raise EnvironmentProblem(
+                f"the cache directory {mount.source} belongs to another user",
+                hint="Mend its owner, or choose another place with [tool.wheelkiln.cache] dir.",
+            )
+
+
+def cache_environment(config: Config, job: Job, epoch: int) -> dict[str, str]:
+    """Return the container's environment for exact and safe hits (ccache manual: configuration options).
+
+    The compiler is identified by what it says of itself, because manylinux_2_34 and later call it through a
+    wrapper. Statistics go to a file of the job, exact even while jobs share the cache.
+    """
+    return {
+        "CCACHE_DIR": str(CCACHE_MOUNT),
+        "CCACHE_MAXSIZE": config.cache.max_size,
+        "CCACHE_COMPILERCHECK": "%compiler% -v",
+        "CCACHE_NAMESPACE": job.namespace,
+        "CCACHE_STATSLOG": str(JOB_MOUNT / STATISTICS_LOG),
+        "CCACHE_TEMPDIR": "/tmp/wheelkiln-ccache",  # noqa: S108 - inside a container of one job
+        "UV_CACHE_DIR": str(UV_MOUNT),
+        "UV_LINK_MODE": "copy",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "SOURCE_DATE_EPOCH": str(epoch),
+        "HOME": "/home/builder",
+    }

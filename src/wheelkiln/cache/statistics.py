@@ -1,0 +1,114 @@
+"""Exact statistics of one job, read from the log that ccache writes per call (CCACHE_STATSLOG)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+__all__ = ["CompileCall", "CompileStatistics", "count_calls", "parse_statistics_log"]
+
+_HITS = {"direct_cache_hit", "preprocessed_cache_hit"}
+_MISS = "cache_miss"
+_PROBE_MARKS = (
+    "/CMakeScratch/",
+    "/CMakeTmp/",
+    "/CompilerIdC",
+    "CMakeCCompilerABI.c",
+    "CMakeCXXCompilerABI.cpp",
+    "/meson-private/",
+    "/sanitycheckc",
+    "/_configtest",
+    "/conftest.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CompileCall:
+    """One call of a compiler through ccache: the source it named, and ccache's results for it."""
+
+    source: str
+    results: tuple[str, ...]
+
+    @property
+    def hit(self) -> bool:
+        return bool(_HITS.intersection(self.results))
+
+    @property
+    def miss(self) -> bool:
+        return not self.hit and _MISS in self.results
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether a configure step asked the compiler a question, rather than compiling the project."""
+        return any(mark in f"/{self.source}" for mark in _PROBE_MARKS)
+
+
+@dataclass(frozen=True, slots=True)
+class CompileStatistics:
+    """Counts of a job's calls.
+
+    hits and misses are the project's own compilations, probe_hits and probe_misses those of configure steps.
+    uncacheable maps ccache's reason to its count; links and preprocessor runs are not compilations and not in it.
+    """
+
+    hits: int = 0
+    misses: int = 0
+    probe_hits: int = 0
+    probe_misses: int = 0
+    uncacheable: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def calls(self) -> int:
+        return self.hits + self.misses
+
+    @property
+    def hit_rate(self) -> float | None:
+        """Hits of cacheable calls between 0 and 1, None when there was none."""
+        return self.hits / self.calls if self.calls else None
+
+    def __add__(self, other: CompileStatistics) -> CompileStatistics:
+        reasons = Counter(dict(self.uncacheable))
+        reasons.update(dict(other.uncacheable))
+        return CompileStatistics(
+            hits=self.hits + other.hits,
+            misses=self.misses + other.misses,
+            probe_hits=self.probe_hits + other.probe_hits,
+            probe_misses=self.probe_misses + other.probe_misses,
+            uncacheable=tuple(sorted(reasons.items())),
+        )
+
+
+_NOT_COMPILATIONS = {"called_for_link", "called_for_preprocessing", "no_input_file", "disabled"}
+
+
+def parse_statistics_log(lines: Iterable[str]) -> Iterator[CompileCall]:
+    """Read the log: a line ``# SOURCE`` begins a call, the lines after it are its results.
+
+    A job that is killed leaves a call without results, which is dropped.
+    """
+    source: str | None = None
+    results: list[str] = []
+    for line in lines:
+        text = line.strip()
+        if text.startswith("#"):
+            if source is not None and results:
+                yield CompileCall(source, tuple(results))
+            source, results = text.removeprefix("#").strip(), []
+        elif text:
+            results.append(text)
+    if source is not None and results:
+        yield CompileCall(source, tuple(results))
+
+
+def count_calls(calls: Iterable[CompileCall]) -> CompileStatistics:
+    """Count the calls of one job."""
+    counts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for call in calls:
+        kind = "hits" if call.hit else "misses" if call.miss else ""
+        if kind:
+            counts[f"probe_{kind}" if call.is_probe else kind] += 1
+        elif not _NOT_COMPILATIONS.intersection(call.results):
+            reasons[call.results[0]] += 1
+    return CompileStatistics(**counts, uncacheable=tuple(sorted(reasons.items())))

@@ -1,0 +1,158 @@
+"""``wheelkiln build``: the main job."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wheelkiln import __version__
+from wheelkiln.build.outcome import Outcome, RunResult, Status
+from wheelkiln.build.request import BuildRequest
+from wheelkiln.build.run import run_build
+from wheelkiln.cache.settings import cache_root
+from wheelkiln.cli.console import make_console, print_notices, print_skipped
+from wheelkiln.cli.options import LocatedSource, ProjectOptions, gather_plan, located_source, project_options
+from wheelkiln.cli.progress import make_progress
+from wheelkiln.errors import BuildError, EnvironmentProblem, NothingSelectedError
+from wheelkiln.plan.make import PlanInputs, settings_of
+from wheelkiln.plan.model import Plan
+from wheelkiln.plan.project_settings import merge_environment_variables
+from wheelkiln.report.manifest import MANIFEST_NAME, make_manifest, write_manifest_text
+from wheelkiln.report.tables import outcome_table
+from wheelkiln.report.text import format_seconds, format_size
+from wheelkiln.system.engine import ContainerEngine, EngineName, find_engine
+from wheelkiln.system.files import naming_storage_errors, write_text_atomically
+from wheelkiln.system.pip_settings import read_pip_settings
+
+__all__ = ["command"]
+
+
+@click.command("build", short_help="Build the wheels of SOURCE, cached and verified.")
+@project_options
+@click.option("--output-dir", "-o", default="wheelhouse", show_default=True, metavar="DIR", help="Where wheels land.")
+@click.option("--engine", type=click.Choice([name.value for name in EngineName]), help="Default: the one that answers.")
+@click.option("--fresh", is_flag=True, help="Build again what is already there.")
+@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="Format of the report.")
+def command(output_dir: str, engine: str | None, fresh: bool, output: str, **values: Any) -> None:
+    """Build wheels of SOURCE for every Python of the plan, one cibuildwheel run each, through the compile cache.
+
+    SOURCE is a directory, an sdist, name==version or git+url@ref; by default the current directory. Each wheel
+    lands in the output directory as soon as it is finished and verified. A second run builds only what is missing.
+    """
+    options = ProjectOptions(**values)
+    with located_source(options, prepare=True) as located:
+        inputs, plan = gather_plan(located, options)
+        found = find_engine(located.runner, EngineName(engine) if engine else None)
+        request = _make_request(located, inputs, plan, found, Path(output_dir), fresh=fresh)
+        _print_opening(request)
+        if not plan.jobs:
+            print_skipped(plan.skipped, err=True)
+            raise NothingSelectedError("nothing is left to build", hint="'wheelkiln plan' explains the selection.")
+        with make_progress(plan) as progress:
+            result = run_build(request, progress.on_event, progress.on_log)
+        _finish(request, result, output)
+
+
+def _make_request(
+    located: LocatedSource,
+    inputs: PlanInputs,
+    plan: Plan,
+    engine: ContainerEngine,
+    output_dir: Path,
+    *,
+    fresh: bool,
+) -> BuildRequest:
+    assert located.prepared is not None
+    _refuse_remote(located, engine)
+    variables, notices = merge_environment_variables(located.host.environ)
+    print_notices((*plan.notices, *notices))
+    return BuildRequest(
+        plan=plan,
+        settings=settings_of(inputs),
+        source=located.prepared,
+        config=inputs.config,
+        host=located.host,
+        engine=engine,
+        pip=read_pip_settings(located.runner),
+        output_dir=located.host.cwd / output_dir,
+        cache_root=cache_root(inputs.config, located.host),
+        cibuildwheel_version=inputs.cibuildwheel.version,
+        variables=variables,
+        tests=inputs.tests,
+        fresh=fresh,
+    )
+
+
+def _refuse_remote(located: LocatedSource, engine: ContainerEngine) -> None:
+    """The caches are directories of this machine: an engine elsewhere would mount its own."""
+    address = located.host.environ.get("DOCKER_HOST", "")
+    if engine.name is EngineName.DOCKER and address and not address.startswith("unix://"):
+        raise EnvironmentProblem(
+            f"DOCKER_HOST is {address}: an engine on another machine cannot mount this machine's caches",
+            hint="Unset DOCKER_HOST, or run wheelkiln on that machine.",
+        )
+
+
+def _print_opening(request: BuildRequest) -> None:
+    source, jobs = request.source, len(request.plan.jobs)
+    saved = ""
+    if source.tree_size > source.size:
+        share = 100 * (1 - source.size / source.tree_size)
+        saved = f" instead of the directory's {format_size(source.tree_size)} ({share:.0f} % less)"
+    click.echo(
+        f"{source.title}: {jobs} job{'s' if jobs != 1 else ''}, {request.engine.name} {request.engine.version}; "
+        f"an sdist of {format_size(source.size)} reaches the container{saved}",
+        err=True,
+    )
+
+
+def _finish(request: BuildRequest, result: RunResult, output: str) -> None:
+    manifest = write_manifest_text(make_manifest(request, result, version=__version__))
+    with naming_storage_errors(request.output_dir, setting="--output-dir"):
+        write_text_atomically(request.output_dir / MANIFEST_NAME, manifest)
+    for outcome in result.failed:
+        _print_failure(outcome)
+    if output == "json":
+        click.echo(json.dumps(json.loads(manifest)))
+    else:
+        _print_report(request, result)
+    if result.failed:
+        failed = ", ".join(outcome.job.id for outcome in result.failed)
+        raise BuildError(
+            f"{len(result.failed)} of {len(result.outcomes)} jobs failed: {failed}",
+            hint="The other wheels are kept; the same command builds only what is missing.",
+        )
+
+
+def _print_failure(outcome: Outcome) -> None:
+    click.echo(err=True)
+    click.secho(f"{outcome.job.id} failed: ", fg="red", bold=True, err=True, nl=False)
+    click.echo(outcome.message, err=True)
+    for line in outcome.excerpt:
+        click.echo(f"  | {line}", err=True)
+    if outcome.hint:
+        click.secho("  try: ", fg="cyan", err=True, nl=False)
+        click.echo(outcome.hint, err=True)
+    if outcome.log:
+        click.echo(f"  log: {outcome.log}", err=True)
+
+
+def _print_report(request: BuildRequest, result: RunResult) -> None:
+    console = make_console(stderr=False)
+    console.print()
+    console.print(outcome_table(result.outcomes, console.width))
+    console.print()
+    ran = {outcome.job.id for outcome in result.outcomes}
+    print_skipped([skipped for skipped in request.plan.skipped if skipped.id not in ran], err=False)
+    for outcome in result.outcomes:
+        if outcome.status is Status.COVERED:
+            click.echo(f"  {outcome.job.id}: served by {outcome.covered_by}")
+    wheels = sorted({outcome.wheel.name for outcome in result.outcomes if outcome.wheel})
+    if wheels:
+        count = f"{len(wheels)} wheel{'s' if len(wheels) != 1 else ''}"
+        click.echo(f"{count} in {request.output_dir} after {format_seconds(result.seconds)}:")
+        for name in wheels:
+            click.echo(f"  {name}")

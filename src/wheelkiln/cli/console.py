@@ -1,0 +1,47 @@
+"""The consoles: text from outside is never taken for markup, and output without a terminal is plain."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from wheelkiln.plan.model import Notice, Skipped
+from wheelkiln.report.text import group_skipped
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["make_console", "print_notices", "print_skipped"]
+
+_PLAIN_WIDTH = 120
+
+
+def make_console(*, stderr: bool) -> Console:
+    """Make a console; without a terminal it is wide enough for whole lines, so that logs can be searched."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else _PLAIN_WIDTH
+    return Console(stderr=stderr, markup=False, highlight=False, width=width)
+
+
+def print_notices(notices: Iterable[Notice]) -> None:
+    """Print each notice and its hint to stderr."""
+    for notice in notices:
+        click.secho("notice: ", fg="yellow", err=True, nl=False)
+        click.echo(notice.message, err=True)
+        if notice.hint:
+            click.echo(f"        {notice.hint}", err=True)
+
+
+def print_skipped(skipped: Iterable[Skipped], *, err: bool) -> None:
+    """Print what is not built with the reason, one line a reason."""
+    groups = group_skipped(skipped)
+    if groups:
+        click.secho("not built:", bold=True, err=err)
+    for ids, detail in groups:
+        click.echo(f"  {', '.join(ids)}: {detail}", err=err)

@@ -1,0 +1,95 @@
+"""The command group, its lazily imported commands, and the one boundary where errors become exit codes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+import click
+
+from wheelkiln import __version__
+from wheelkiln.errors import InterruptedRun, WheelkilnError
+
+__all__ = ["cli", "main"]
+
+_COMMANDS = {
+    "build": "Build the wheels of SOURCE, cached and verified.",
+    "doctor": "Look at this machine: what is missing, and what to do.",
+    "generate": "Write what 'build' would use: the cibuildwheel configuration, the image.",
+    "init": "Write a starting configuration for a project.",
+    "plan": "Show what would be built, and what not and why.",
+    "schema": "Print the JSON schema of the configuration, the plan or the manifest.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when they are called: --help imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"wheelkiln.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in _COMMANDS:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            meant = f" Did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"No such command '{args[0]}'.{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 ok, 2 usage, 3 configuration, 4 nothing selected, 5 drift, 6 environment, 7 build, "
+    "8 verification, 130 interrupted.",
+)
+@click.version_option(__version__, prog_name="wheelkiln")
+def cli() -> None:
+    """Fast, cached, verified C and C++ Python wheels: a thin layer over cibuildwheel."""
+
+
+def main() -> None:
+    """Run the command line and exit with the documented code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        cli.main(standalone_mode=False)
+    except click.Abort:
+        _fail(InterruptedRun("interrupted"))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except WheelkilnError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        _fail(InterruptedRun("interrupted", hint="Containers are removed; finished wheels are kept."))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """CI systems end jobs with SIGTERM: clean up as for Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def _fail(error: WheelkilnError) -> None:
+    click.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    click.echo(error.message, err=True)
+    if error.hint:
+        click.secho("  try: ", fg="cyan", err=True, nl=False)
+        click.echo(error.hint, err=True)
+    sys.exit(error.exit_code)

@@ -1,0 +1,149 @@
+"""Options that several commands share, and what they gather for a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import click
+
+from wheelkiln.build.run import ledger_of
+from wheelkiln.cache.settings import cache_root
+from wheelkiln.config.load import LoadedConfig, load_config, parse_config
+from wheelkiln.image.recipe import render_recipe
+from wheelkiln.plan.make import PlanInputs, make_plan
+from wheelkiln.plan.model import Plan, Selection
+from wheelkiln.source.facts import SourceFacts
+from wheelkiln.source.prepare import PreparedSource, inspect_directory, prepare_source
+from wheelkiln.source.spec import DirectorySource, SourceSpec, parse_source
+from wheelkiln.system.cibuildwheel import read_cibuildwheel
+from wheelkiln.system.files import make_directory
+from wheelkiln.system.host import HostFacts, read_host
+from wheelkiln.system.interpreters import find_interpreters
+from wheelkiln.system.process import ProcessRunner
+
+__all__ = ["ProjectOptions", "gather_plan", "located_source", "project_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectOptions:
+    """The values of the shared options."""
+
+    source: str
+    config_file: Path | None
+    python: tuple[str, ...]
+    arch: tuple[str, ...]
+    base: str | None
+    cache_dir: str | None
+    only: tuple[str, ...]
+    skip: tuple[str, ...]
+    project_settings: str
+    no_test: bool
+    verbose: bool
+
+    def flags(self) -> dict[str, Any]:
+        """The configuration keys that the command line sets."""
+        given = {
+            "python": list(self.python),
+            "arch": list(self.arch),
+            "image.base": self.base,
+            "cache.dir": self.cache_dir,
+        }
+        return {key: value for key, value in given.items() if value}
+
+
+def project_options(function: F) -> F:
+    """Add SOURCE and the options that decide what a plan holds."""
+    decorators = [
+        click.argument("source", default="."),
+        click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file to use."),
+        click.option("--python", multiple=True, metavar="TAG", help="Build for this Python (cp312); repeatable."),
+        click.option("--arch", multiple=True, metavar="ARCH", help="Build for this architecture; repeatable."),
+        click.option("--base", metavar="BASE", help="Base of the image: pypa, bootstrap or a reference."),
+        click.option("--cache-dir", metavar="DIR", help="Directory of all caches."),
+        click.option("--only", multiple=True, metavar="GLOB", help="Build only jobs that match; repeatable."),
+        click.option("--skip", multiple=True, metavar="GLOB", help="Leave out jobs that match; repeatable."),
+        click.option(
+            "--project-settings",
+            type=click.Choice(["merge", "ignore"]),
+            default="merge",
+            show_default=True,
+            help="The project's own [tool.cibuildwheel].",
+        ),
+        click.option("--no-test", is_flag=True, help="Leave out the project's tests."),
+        click.option("--verbose", "-v", is_flag=True, help="Show every command that is run."),
+    ]
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedSource:
+    """A source that has been read: prepared is None where its facts alone were asked for."""
+
+    spec: SourceSpec
+    facts: SourceFacts
+    prepared: PreparedSource | None
+    loaded: LoadedConfig
+    host: HostFacts
+    runner: ProcessRunner
+
+
+@contextmanager
+def located_source(options: ProjectOptions, *, prepare: bool) -> Iterator[LocatedSource]:
+    """Read SOURCE and its configuration; the sdist is made only when prepare is true or nothing else can be read."""
+    host = read_host()
+    runner = ProcessRunner(_log_command if options.verbose else None)
+    spec = parse_source(options.source, host.cwd)
+    directory = spec.path if isinstance(spec, DirectorySource) else host.cwd
+    own = isinstance(spec, DirectorySource) or options.config_file or (host.cwd / "wheelkiln.toml").is_file()
+    early = load_config(directory, host.environ, options.flags(), file=options.config_file) if own else None
+    if early is not None and isinstance(spec, DirectorySource) and not prepare:
+        yield LocatedSource(spec, inspect_directory(spec.path), None, early, host, runner)
+        return
+    start = early or parse_config({}, environ=host.environ, flags=options.flags())
+    root = cache_root(start.config, host)
+    scratch = make_directory(root / "tmp", setting="[tool.wheelkiln.cache] dir")
+    with TemporaryDirectory(dir=scratch, prefix="source-") as work_dir:
+        prepared = prepare_source(spec, host=host, runner=runner, work_dir=Path(work_dir), cache_dir=root)
+        loaded = early or _config_of_source(prepared.facts, host, options)
+        yield LocatedSource(spec, prepared.facts, prepared, loaded, host, runner)
+
+
+def gather_plan(located: LocatedSource, options: ProjectOptions) -> tuple[PlanInputs, Plan]:
+    """Make the plan, with the references of its images."""
+    config, host = located.loaded.config, located.host
+    inputs = PlanInputs(
+        config=config,
+        facts=located.facts,
+        host=host,
+        cibuildwheel=read_cibuildwheel(),
+        interpreters=find_interpreters(host.home, host.environ) if config.image.base == "bootstrap" else (),
+        selection=Selection(options.only, options.skip),
+        use_project_settings=options.project_settings == "merge",
+        tests=not options.no_test,
+        estimates=ledger_of(cache_root(config, host)).estimates(located.facts.name),
+    )
+    plan = make_plan(inputs)
+    return inputs, replace(plan, references={spec.name: render_recipe(spec).reference for spec in plan.images})
+
+
+def _config_of_source(facts: SourceFacts, host: HostFacts, options: ProjectOptions) -> LoadedConfig:
+    """An sdist brings its own [tool.wheelkiln] where the working directory has no wheelkiln.toml."""
+    tool = facts.pyproject.get("tool", {})
+    table = tool.get("wheelkiln", {}) if isinstance(tool, dict) else {}
+    path = Path(f"pyproject.toml of {facts.name} {facts.version}") if table else None
+    return parse_config(
+        table if isinstance(table, dict) else {}, path=path, environ=host.environ, flags=options.flags()
+    )
+
+
+def _log_command(line: str) -> None:
+    click.secho(f"+ {line}", fg="bright_black", err=True)

@@ -1,0 +1,73 @@
+"""``wheelkiln plan``: what would be built, and what not and why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from wheelkiln.cli.console import make_console, print_notices, print_skipped
+from wheelkiln.cli.options import LocatedSource, ProjectOptions, gather_plan, located_source, project_options
+from wheelkiln.errors import NothingSelectedError
+from wheelkiln.plan.model import Plan
+from wheelkiln.report.tables import plan_table
+
+__all__ = ["command"]
+
+
+@click.command("plan", short_help="Show what would be built, and what not and why.")
+@project_options
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="Output format.",
+)
+@click.option("--explain", is_flag=True, help="Show every setting and where its value came from.")
+def command(output: str, explain: bool, **values: Any) -> None:
+    """Show every job of SOURCE with its image, cache namespace and estimate, and everything that is not built.
+
+    SOURCE is a directory, an sdist, name==version or git+url@ref; by default the current directory. A directory's
+    plan is made from its files alone, without running its backend. Exits 4 when nothing is left to build.
+    """
+    options = ProjectOptions(**values)
+    with located_source(options, prepare=False) as located:
+        _, plan = gather_plan(located, options)
+        print_notices(plan.notices)
+        if explain:
+            _print_origins(located)
+        if output == "json":
+            click.echo(json.dumps(asdict(plan), indent=2, default=str))
+        else:
+            _print_table(plan)
+    if not plan.jobs:
+        raise NothingSelectedError(
+            "nothing is left to build", hint="The reasons are above; --only, --skip and 'python' select jobs."
+        )
+
+
+def _print_table(plan: Plan) -> None:
+    console = make_console(stderr=False)
+    console.print(f"{plan.project} {plan.version or '(version is told by the backend)'}: {len(plan.jobs)} jobs\n")
+    if plan.jobs:
+        console.print(plan_table(plan, console.width))
+        console.print()
+    print_skipped(plan.skipped, err=False)
+
+
+def _print_origins(located: LocatedSource) -> None:
+    loaded = located.loaded
+    settings = loaded.config.model_dump(mode="json", by_alias=True)
+    for key, value in _leaves(settings):
+        click.echo(f"{key} = {json.dumps(value)}  ({loaded.origins.get(key, 'default')})", err=True)
+
+
+def _leaves(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in table.items():
+        found += _leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)]
+    return found

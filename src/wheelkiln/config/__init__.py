@@ -1,0 +1,1 @@
+"""Configuration: pyproject.toml or wheelkiln.toml to one validated, frozen Config."""

@@ -1,0 +1,175 @@
+"""Finding, reading and validating the configuration, and remembering where each value came from."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from wheelkiln.config.model import Config
+from wheelkiln.errors import ConfigError
+
+__all__ = ["LoadedConfig", "load_config", "parse_config", "variable_name"]
+
+_PREFIX = "WHEELKILN_"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """The configuration, the file it was read from (None: defaults), and the origin of each value by key path."""
+
+    config: Config
+    path: Path | None
+    origins: Mapping[str, str]
+
+
+def load_config(
+    directory: Path,
+    environ: Mapping[str, str],
+    flags: Mapping[str, Any] | None = None,
+    *,
+    file: Path | None = None,
+) -> LoadedConfig:
+    """Read the configuration of the project in directory. Precedence: file < ``WHEELKILN_*`` < flags.
+
+    file names a wheelkiln.toml or pyproject.toml to use instead. flags maps key paths (``image.base``) to values.
+    Raise ConfigError that lists every fault with its key path.
+    """
+    path, table = _read_file(directory, file)
+    return parse_config(table, path=path, environ=environ, flags=flags or {})
+
+
+def parse_config(
+    table: Mapping[str, Any],
+    *,
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> LoadedConfig:
+    """Validate a table together with the overriding variables and flags."""
+    merged = json.loads(json.dumps(table, default=str))
+    where = str(path) if path else "defaults"
+    origins = {key: where for key, _ in _leaves(table)}
+    for key, value, origin in [
+        *_from_environ(environ or {}),
+        *((k, v, "command line") for k, v in (flags or {}).items()),
+    ]:
+        _set(merged, key, value)
+        origins[key] = origin
+    try:
+        config = Config.model_validate(merged)
+    except ValidationError as error:
+        problems = tuple(_explain(item, origins) for item in error.errors())
+        raise ConfigError(
+            f"the configuration has {len(problems)} problem{'s' if len(problems) > 1 else ''} ({where})",
+            problems=problems,
+            hint="'wheelkiln schema' prints the JSON schema; docs/reference/configuration.md explains each key.",
+        ) from error
+    return LoadedConfig(config=config, path=path, origins=origins)
+
+
+def variable_name(key: str) -> str:
+    """Return the variable that sets a key: ``cache.max-size`` is ``WHEELKILN_CACHE_MAX_SIZE``."""
+    return _PREFIX + key.replace(".", "_").replace("-", "_").upper()
+
+
+def _read_file(directory: Path, file: Path | None) -> tuple[Path | None, Mapping[str, Any]]:
+    if file is not None:
+        return file, _table_of(file)
+    own, pyproject = directory / "wheelkiln.toml", directory / "pyproject.toml"
+    in_pyproject = _table_of(pyproject) if pyproject.is_file() else {}
+    if own.is_file():
+        if in_pyproject:
+            raise ConfigError(
+                f"both {own} and [tool.wheelkiln] in {pyproject} configure this project",
+                hint="Keep one of the two.",
+            )
+        return own, _table_of(own)
+    return (pyproject, in_pyproject) if in_pyproject else (None, {})
+
+
+def _table_of(file: Path) -> Mapping[str, Any]:
+    """Return wheelkiln's table of a file: all of wheelkiln.toml, [tool.wheelkiln] of any other name."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}", hint="Mend the syntax at that place.") from error
+    tool = content.get("tool", {})
+    table = content if file.name == "wheelkiln.toml" and "tool" not in content else tool.get("wheelkiln", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"[tool.wheelkiln] in {file} is not a table")
+    return table
+
+
+def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
+    for key, is_list in _keys(Config):
+        name = variable_name(key)
+        if name in environ:
+            yield key, environ[name].replace(",", " ").split() if is_list else environ[name], name
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, bool]]:
+    """Yield every leaf's key path, and whether it is a list."""
+    for name, info in model.model_fields.items():
+        key = f"{prefix}{info.alias or name}"
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield from _keys(info.annotation, f"{key}.")
+        else:
+            yield (
+                key,
+                bool(get_args(info.annotation)) and getattr(info.annotation, "__origin__", None) is tuple,
+            )
+
+
+def _leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _set(table: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = table.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            return  # the validation of the file's own value reports this
+        table = inner
+    table[last] = value
+
+
+def _explain(item: ErrorDetails, origins: Mapping[str, str]) -> str:
+    location = [str(part) for part in item["loc"]]
+    key = ".".join(location)
+    if item["type"] == "extra_forbidden":
+        return f"{key}: unknown key{_did_you_mean(location)}"
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "string_pattern_mismatch":
+        message = f"{item['input']!r} does not match {item['ctx']['pattern']}"
+    elif item["type"] in {"literal_error", "enum"}:
+        message = f"{item['input']!r} is not one of {item['ctx']['expected']}"
+    origin = origins.get(".".join(location[:-1] if location[-1].isdigit() else location), "")
+    from_outside = f" (from {origin})" if origin.startswith(_PREFIX) or origin == "command line" else ""
+    return f"{key}: {message[:1].lower()}{message[1:]}{from_outside}"
+
+
+def _did_you_mean(location: list[str]) -> str:
+    """Suggest the known key that is nearest: in the same table first, then anywhere."""
+    known = [key for key, _ in _keys(Config)] + [f"{name}" for name in Config.model_fields]
+    parent = ".".join(location[:-1])
+    siblings = {key.removeprefix(f"{parent}.") if parent else key for key in known if key.startswith(parent)}
+    near = difflib.get_close_matches(location[-1], [s.split(".")[0] for s in siblings], n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean '{'.'.join([*location[:-1], near[0]])}'?"
+    elsewhere = [key for key in known if key.rpartition(".")[2] == location[-1]]
+    return f"; did you mean '{elsewhere[0]}'?" if elsewhere else ""

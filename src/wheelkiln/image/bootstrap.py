@@ -1,0 +1,148 @@
+"""The bootstrap base: a distribution's packages and this machine's interpreters, without any image registry."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from wheelkiln.errors import EnvironmentProblem
+from wheelkiln.image.recipe import BASE_PACKAGES
+from wheelkiln.plan.model import ImageSpec
+from wheelkiln.system.interpreters import Interpreter
+from wheelkiln.system.process import Runner
+
+__all__ = ["add_interpreters", "make_base_tarball", "relocate_text"]
+
+_LEFT_OUT_DIRECTORIES = {
+    "__pycache__",
+    "site-packages",
+    "test",
+    "tests",
+    "idlelib",
+    "turtledemo",
+    "lib2to3",
+    "tkinter",
+}
+_LEFT_OUT_SUFFIXES = (".a", ".pyc")
+_KEPT_LINES = 12
+_DEB_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def make_base_tarball(spec: ImageSpec, directory: Path, runner: Runner, on_line: Callable[[str], None]) -> Path:
+    """Make the root file system of a bootstrap base; raise EnvironmentProblem with mmdebstrap's reason."""
+    if shutil.which("mmdebstrap") is None:
+        raise EnvironmentProblem(
+            "the bootstrap base is made by mmdebstrap, which is not installed",
+            hint="'apt-get install mmdebstrap' on Debian and Ubuntu; elsewhere use base = \"pypa\".",
+        )
+    tarball = directory / "base.tar"
+    lines: list[str] = []
+
+    def note(line: str) -> None:
+        lines.append(line)
+        on_line(line)
+
+    status = runner.stream(_mmdebstrap_command(spec, tarball), on_line=note)
+    if status != 0:
+        reasons = [line for line in lines if line.startswith(("E:", "W:"))] or lines
+        raise EnvironmentProblem(
+            "\n".join(["mmdebstrap could not make the base:", *(f"  | {line}" for line in reasons[-_KEPT_LINES:])]),
+            hint=f"Is '{spec.release}' a release of {spec.distribution}, and is its mirror reachable "
+            "('apt-get update')? image.release chooses another.",
+        )
+    add_interpreters(tarball, spec.interpreters)
+    return tarball
+
+
+def _mmdebstrap_command(spec: ImageSpec, tarball: Path) -> list[str]:
+    """Documentation and translations stay out (dpkg path-exclude, as in distributions' slim images)."""
+    excluded = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+    return [
+        "mmdebstrap",
+        "--variant=minbase",
+        f"--architectures={_DEB_ARCHITECTURES[spec.arch]}",
+        f"--include={','.join(BASE_PACKAGES)}",
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in excluded),
+        '--aptopt=Acquire::Languages "none"',
+        spec.release,
+        str(tarball),
+    ]
+
+
+def add_interpreters(tarball: Path, interpreters: tuple[Interpreter, ...]) -> None:
+    """Append interpreters to a root file system as /opt/python/cpXY-cpXY, moved there from their own prefix.
+
+    The move makes images, and so caches and wheels, independent of the home directory that they came from: the
+    prefix is replaced in the texts that builds read (sysconfig, pkg-config, python-config), and the dynamic
+    linker is told where the shared libpythons are (ldconfig(8)).
+    """
+    with tarfile.open(tarball, "a") as archive:
+        for interpreter in interpreters:
+            target = _target(interpreter)
+            for path in _interpreter_files(interpreter):
+                _add(archive, path, target / path.relative_to(interpreter.prefix), interpreter)
+            for name in ("python", "python3"):
+                _add_link(archive, target / "bin" / name, f"python{interpreter.short_version}")
+        directories = "".join(f"/{_target(found)}/lib\n" for found in interpreters)
+        _add_bytes(archive, Path("etc/ld.so.conf.d/wheelkiln-pythons.conf"), directories.encode(), 0o644)
+
+
+def _target(interpreter: Interpreter) -> Path:
+    return Path("opt/python") / f"{interpreter.tag}-{interpreter.tag}"
+
+
+def _interpreter_files(interpreter: Interpreter) -> Iterator[Path]:
+    """Yield what an interpreter needs to run and to build against, without tests and other packages."""
+    prefix, name = interpreter.prefix, f"python{interpreter.short_version}"
+    yield prefix / "bin" / name
+    if (prefix / "bin" / f"{name}-config").is_file():
+        yield prefix / "bin" / f"{name}-config"
+    yield from sorted((prefix / "lib").glob(f"lib{name}*.so*"))
+    yield from sorted((prefix / "lib/pkgconfig").glob(f"python-{interpreter.short_version}*.pc"))
+    for tree in (prefix / "lib" / name, prefix / "include" / name):
+        for directory, subdirectories, files in os.walk(tree):
+            subdirectories[:] = sorted(set(subdirectories) - _LEFT_OUT_DIRECTORIES)
+            yield from (Path(directory) / f for f in sorted(files) if not f.endswith(_LEFT_OUT_SUFFIXES))
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: Path, interpreter: Interpreter) -> None:
+    if path.is_symlink() and not path.readlink().is_absolute() and path.readlink().parent == Path():
+        _add_link(archive, name, str(path.readlink()))
+        return
+    content = path.read_bytes()
+    if str(interpreter.prefix).encode() in content and b"\0" not in content:
+        text = relocate_text(
+            content.decode("utf-8", "surrogateescape"), interpreter.prefix, Path("/") / _target(interpreter)
+        )
+        content = text.encode("utf-8", "surrogateescape")
+    _add_bytes(archive, name, content, 0o755 if os.access(path, os.X_OK) else 0o644)
+
+
+def relocate_text(text: str, prefix: Path, target: Path) -> str:
+    """Replace an interpreter's prefix in one of its texts, and drop its link flags for a shared libpython.
+
+    Extension modules are not linked to libpython (PEP 513), so ``-L`` and the run path to it would only leave the
+    interpreter's place in every module that is built.
+    """
+    lib = re.escape(f"{prefix}/lib")
+    text = re.sub(rf"-Wl,-rpath[,=]{lib}(?![\w/.-])\s?", "", text)
+    text = re.sub(rf"-L{lib}(?![\w/.-])\s?", "", text)
+    text = re.sub(rf"-I{re.escape(f'{prefix}/include')}(?![\w/.-])\s?", "", text)
+    return text.replace(str(prefix), str(target))
+
+
+def _add_link(archive: tarfile.TarFile, name: Path, to: str) -> None:
+    info = tarfile.TarInfo(str(name))
+    info.type, info.linkname = tarfile.SYMTYPE, to
+    archive.addfile(info)
+
+
+def _add_bytes(archive: tarfile.TarFile, name: Path, content: bytes, mode: int) -> None:
+    info = tarfile.TarInfo(str(name))
+    info.size, info.mode = len(content), mode
+    archive.addfile(info, io.BytesIO(content))

@@ -1,0 +1,1 @@
+"""Planning: configuration, source, selection and host facts to one Plan, without effects."""

@@ -1,0 +1,170 @@
+"""The project's own [tool.cibuildwheel]: what stays in force, what wheelkiln decides, what cannot work here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from wheelkiln.config.model import Config
+from wheelkiln.plan.model import Notice
+from wheelkiln.system.cibuildwheel import CibuildwheelFacts
+
+__all__ = ["ProjectSettings", "merge_environment_variables", "read_project_settings"]
+
+_SELECTION = ("build", "skip", "archs", "enable")
+_OWNED = {
+    "container-engine": "wheelkiln starts the container itself; see [tool.wheelkiln.container]",
+    "build-frontend": "the fixed build environment needs its own arguments; see 'frontend' in [tool.wheelkiln]",
+    "archs": "set 'arch' in [tool.wheelkiln] instead",
+}
+_TESTS = (
+    "test-command",
+    "test-requires",
+    "test-extras",
+    "test-groups",
+    "test-sources",
+    "test-skip",
+    "before-test",
+)
+_SHELL_OPTIONS = ("before-all", "before-build", "before-test")
+_PACKAGE_MANAGERS = {"rpm": ("yum", "dnf", "microdnf"), "deb": ("apt", "apt-get"), "apk": ("apk",)}
+_FAMILY_NAMES = {"rpm": "the RHEL family", "deb": "Debian or Ubuntu", "apk": "Alpine"}
+_OWNED_VARIABLES = re.compile(
+    r"^CIBW_(BUILD|SKIP|ARCHS|ENABLE|BUILD_FRONTEND|CONTAINER_ENGINE|PLATFORM|OUTPUT_DIR|CONFIG_FILE|"
+    r"(MANY|MUSL)LINUX_[A-Z0-9_]+_IMAGE|DEBUG_KEEP_CONTAINER|LOG_FOLD_MODE)(_LINUX)?$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSettings:
+    """The part of [tool.cibuildwheel] that is merged, and its selectors, which the plan applies."""
+
+    table: Mapping[str, Any] = field(default_factory=dict)
+    build: str = "*"
+    skip: str = ""
+    notices: tuple[Notice, ...] = ()
+
+    def sets(self, option: str) -> bool:
+        """Tell whether the project sets an option that applies on Linux, outside of overrides."""
+        return option in self.table or option in self.table.get("linux", {})
+
+    def config_settings_keys(self) -> frozenset[str]:
+        """The keys of every config-settings that the project passes to its backend."""
+        found: set[str] = set()
+        for table in (self.table, self.table.get("linux", {}), *self.table.get("overrides", [])):
+            value = table.get("config-settings", {})
+            found |= set(value) if isinstance(value, dict) else {part.partition("=")[0] for part in str(value).split()}
+        return frozenset(found)
+
+
+def read_project_settings(
+    table: Mapping[str, Any], config: Config, facts: CibuildwheelFacts, *, family: str, tests: bool
+) -> ProjectSettings:
+    """Separate the project's settings into those that stay and those that cannot; family is the base's.
+
+    tests=False leaves its tests out. Every setting that is left out or cannot work is named in a notice.
+    """
+    notices: list[Notice] = []
+    kept: dict[str, Any] = {}
+    linux = table.get("linux", {}) if isinstance(table.get("linux", {}), dict) else {}
+    for name, value in table.items():
+        if name == "overrides" and isinstance(value, list):
+            kept[name] = [o for o in (_keep_table(o, "overrides.", facts, tests, notices) for o in value) if len(o) > 1]
+        elif name == "linux":
+            kept[name] = _keep_table(linux, "linux.", facts, tests, notices)
+        elif name not in ("macos", "windows", "pyodide", "android", "ios"):
+            kept |= _keep_table({name: value}, "", facts, tests, notices)
+    _note_enable(table, facts, notices)
+    notices += _note_commands(kept, config, family)
+    return ProjectSettings(
+        table={name: value for name, value in kept.items() if value not in ({}, [])},
+        build=_selector(linux.get("build", table.get("build", "*"))) or "*",
+        skip=_selector(table.get("skip", "")),
+        notices=tuple(notices),
+    )
+
+
+def merge_environment_variables(environ: Mapping[str, str]) -> tuple[dict[str, str], tuple[Notice, ...]]:
+    """Split the user's CIBW_* variables into those that reach cibuildwheel and notices of those that do not."""
+    passed = {name: value for name, value in environ.items() if name.startswith("CIBW_")}
+    owned = sorted(name for name in passed if _OWNED_VARIABLES.match(name))
+    notices = tuple(
+        Notice("variable-left-out", f"{name} is left out: wheelkiln decides that itself", "See 'wheelkiln plan'.")
+        for name in owned
+    )
+    return {name: value for name, value in passed.items() if name not in owned}, notices
+
+
+def _keep_table(
+    table: Mapping[str, Any], prefix: str, facts: CibuildwheelFacts, tests: bool, notices: list[Notice]
+) -> dict[str, Any]:
+    kept = {}
+    for name, value in table.items():
+        key = f"[tool.cibuildwheel] {prefix}{name}"
+        if name in _OWNED or name.endswith("-image"):
+            why = _OWNED.get(name, "wheelkiln makes the image; set 'image.base' in [tool.wheelkiln]")
+            notices.append(Notice("project-setting-left-out", f"{key} is left out: {why}"))
+        elif name not in facts.options and name != "select":
+            notices.append(
+                Notice(
+                    "project-setting-unknown",
+                    f"{key} is unknown to cibuildwheel {facts.version} and is left out",
+                    "Check its spelling, or the cibuildwheel version that it was written for.",
+                )
+            )
+        elif name not in _SELECTION and (tests or name not in _TESTS):
+            kept[name] = value
+    return kept
+
+
+def _note_enable(table: Mapping[str, Any], facts: CibuildwheelFacts, notices: list[Notice]) -> None:
+    groups = set(_selector(table.get("enable", "")).split())
+    notices.extend(
+        Notice(
+            "project-setting-unknown",
+            f"[tool.cibuildwheel] enable has '{group}', which cibuildwheel {facts.version} does not know: left out",
+            "It was written for another major version of cibuildwheel.",
+        )
+        for group in sorted(groups - facts.enable_groups - {"all"})
+    )
+
+
+def _note_commands(table: Mapping[str, Any], config: Config, family: str) -> Iterator[Notice]:
+    """Find package managers of another distribution, and those that need root."""
+    if not family:
+        return
+    places = [("", table), ("linux.", table.get("linux", {}))]
+    places += [(f"overrides[{index}].", entry) for index, entry in enumerate(table.get("overrides", []))]
+    for prefix, part in places:
+        for option in _SHELL_OPTIONS:
+            for used, program in _managers_in(part.get(option, "")):
+                key = f"[tool.cibuildwheel] {prefix}{option}"
+                if used != family:
+                    yield Notice(
+                        "project-setting-distribution",
+                        f"{key} calls '{program}', but the base is of {_FAMILY_NAMES[family]}: it will fail there",
+                        f"Name the packages in image.packages.{family}, and build with --project-settings ignore "
+                        "or make the command choose by distribution.",
+                    )
+                elif config.container.user != "root":
+                    yield Notice(
+                        "project-setting-root",
+                        f"{key} calls '{program}', which needs root; builds run as an unprivileged user",
+                        f'Name the packages in image.packages.{family}, or set container.user = "root".',
+                    )
+
+
+def _managers_in(command: Any) -> Iterator[tuple[str, str]]:
+    text = "\n".join(map(str, command)) if isinstance(command, list) else str(command)
+    if "command -v" in text or "which " in text:
+        return  # it already chooses by what is there
+    for family, programs in _PACKAGE_MANAGERS.items():
+        for program in programs:
+            if re.search(rf"(^|[\s;&|(])(sudo\s+)?{program}\s+(-\S+\s+)*(install|add|update|upgrade)\b", text):
+                yield family, program
+
+
+def _selector(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,1 @@
+"""Reports: plans, outcomes and findings as tables, text and JSON."""

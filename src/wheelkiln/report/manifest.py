@@ -1,0 +1,128 @@
+"""The manifest: what was built from what, as JSON beside the wheels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wheelkiln.build.outcome import Outcome, RunResult, StageSeconds, Status, WheelFile
+from wheelkiln.build.request import BuildRequest
+from wheelkiln.cache.statistics import CompileStatistics
+from wheelkiln.plan.model import Skipped
+
+__all__ = [
+    "MANIFEST_FORMAT",
+    "MANIFEST_NAME",
+    "Manifest",
+    "make_manifest",
+    "manifest_schema",
+    "write_manifest_text",
+]
+
+MANIFEST_FORMAT = 1
+MANIFEST_NAME = "wheelkiln-manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestSource:
+    """digest covers the sdist's names, modes and contents; epoch is SOURCE_DATE_EPOCH in seconds; size in bytes."""
+
+    digest: str
+    epoch: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestImage:
+    name: str
+    reference: str
+    digest: str
+    base: str
+    tools: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestJob:
+    """seconds and the stages' seconds are of the run that wrote the manifest; statistics count compiler calls."""
+
+    id: str
+    identifier: str
+    variant: str
+    image: str
+    status: Status
+    wheel: WheelFile | None
+    seconds: float
+    stages: tuple[StageSeconds, ...]
+    statistics: CompileStatistics | None
+    covered_by: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    format: int
+    project: str
+    version: str
+    source: ManifestSource
+    architecture: str
+    tools: dict[str, str]
+    images: tuple[ManifestImage, ...]
+    jobs: tuple[ManifestJob, ...]
+    skipped: tuple[Skipped, ...]
+    seconds: float
+
+
+def make_manifest(request: BuildRequest, result: RunResult, *, version: str) -> Manifest:
+    """Describe a run; version is wheelkiln's."""
+    source = request.source
+    bases = {image.name: image.base for image in request.plan.images}
+    images = tuple(
+        ManifestImage(name, built.reference, built.digest, bases[name], dict(built.tools))
+        for name, built in result.images
+    )
+    ran = {outcome.job.id for outcome in result.outcomes}
+    return Manifest(
+        format=MANIFEST_FORMAT,
+        project=source.facts.name,
+        version=source.facts.version,
+        source=ManifestSource(source.digest, source.epoch, source.size),
+        architecture=request.host.machine,
+        tools={
+            "wheelkiln": version,
+            "cibuildwheel": request.cibuildwheel_version,
+            request.engine.name.value: request.engine.version,
+        },
+        images=images,
+        jobs=tuple(_make_job(outcome) for outcome in result.outcomes),
+        skipped=tuple(skipped for skipped in request.plan.skipped if skipped.id not in ran),
+        seconds=result.seconds,
+    )
+
+
+def write_manifest_text(manifest: Manifest) -> str:
+    """Serialise a manifest."""
+    return json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n"
+
+
+def manifest_schema() -> dict[str, Any]:
+    """Return the manifest's JSON schema."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Manifest).json_schema()
+
+
+def _make_job(outcome: Outcome) -> ManifestJob:
+    return ManifestJob(
+        id=outcome.job.id,
+        identifier=outcome.job.identifier,
+        variant=outcome.job.variant,
+        image=outcome.job.image,
+        status=outcome.status,
+        wheel=outcome.wheel,
+        seconds=outcome.seconds,
+        stages=outcome.stages,
+        statistics=outcome.statistics,
+        covered_by=outcome.covered_by,
+        message=outcome.message,
+    )

@@ -1,0 +1,44 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wheelkiln.cache.statistics import CompileStatistics
+from wheelkiln.plan.model import Skipped
+
+__all__ = ["format_cache", "format_seconds", "format_size", "group_skipped"]
+
+
+def format_seconds(seconds: float | None) -> str:
+    """``0.4 s``, ``12.3 s``, ``4 m 05 s``; a dash for nothing known."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} m {rest:02d} s"
+
+
+def format_size(size: int) -> str:
+    """``173 KiB``."""
+    import humanize
+
+    return humanize.naturalsize(size, binary=True, format="%.1f")
+
+
+def format_cache(statistics: CompileStatistics | None) -> str:
+    """``14/14 hits``: the project's own compile calls that ccache could serve, and did."""
+    if statistics is None:
+        return "-"
+    if not statistics.calls:
+        return "no calls"
+    return f"{statistics.hits}/{statistics.calls} hits"
+
+
+def group_skipped(skipped: Iterable[Skipped]) -> list[tuple[list[str], str]]:
+    """Put identifiers that are skipped for the same reason together, in the plan's order."""
+    groups: dict[str, list[str]] = {}
+    for item in skipped:
+        groups.setdefault(item.detail, []).append(item.id)
+    return [(ids, detail) for detail, ids in groups.items()]

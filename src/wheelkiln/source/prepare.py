@@ -1,0 +1,216 @@
+"""From a source to the sdist that is built: made, fetched or taken as it is, with its facts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wheelkiln.errors import BuildError, EnvironmentProblem, UsageProblem
+from wheelkiln.source.archive import SdistContent, read_sdist
+from wheelkiln.source.facts import ProjectFiles, SourceFacts, read_facts
+from wheelkiln.source.index import fetch_sdist
+from wheelkiln.source.spec import DirectorySource, GitSource, IndexSource, SdistSource, SourceSpec
+from wheelkiln.system.files import make_directory
+from wheelkiln.system.host import HostFacts
+from wheelkiln.system.pip_settings import read_pip_settings
+from wheelkiln.system.process import Runner, mask_secrets
+
+__all__ = ["PreparedSource", "inspect_directory", "prepare_source"]
+
+_KEPT_LINES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSource:
+    """An sdist ready to be built.
+
+    epoch is the source's SOURCE_DATE_EPOCH in seconds. tree_size is the size of the directory it was made from,
+    in bytes, 0 when there was none.
+    """
+
+    facts: SourceFacts
+    sdist: Path
+    digest: str
+    epoch: int
+    size: int
+    tree_size: int = 0
+
+    @property
+    def title(self) -> str:
+        return f"{self.facts.name} {self.facts.version}"
+
+
+def inspect_directory(path: Path) -> SourceFacts:
+    """Read a project directory's facts without running its backend: the version may be unknown."""
+    texts = {
+        field: _read_text(path / name)
+        for name, field in (
+            ("pyproject.toml", "pyproject"),
+            ("setup.cfg", "setup_cfg"),
+            ("setup.py", "setup_py"),
+        )
+    }
+    facts = read_facts(ProjectFiles(**texts), where=str(path))
+    return facts if facts.name else replace(facts, name=_fallback_name(path))
+
+
+def prepare_source(
+    spec: SourceSpec, *, host: HostFacts, runner: Runner, work_dir: Path, cache_dir: Path
+) -> PreparedSource:
+    """Make or fetch the sdist of spec in work_dir.
+
+    Raise UsageProblem (no such source), EnvironmentProblem (the index or git server is unreachable) or BuildError
+    (the project's backend cannot make an sdist).
+    """
+    match spec:
+        case DirectorySource(path):
+            return _prepare_directory(path, host, runner, work_dir)
+        case SdistSource(path):
+            return _describe(path, _epoch_variable(host))
+        case IndexSource():
+            return _describe(_fetch_cached(spec, host, runner, cache_dir), _epoch_variable(host))
+        case GitSource():
+            with _checkout(spec, runner) as tree:
+                return _prepare_directory(tree, host, runner, work_dir)
+
+
+def _prepare_directory(path: Path, host: HostFacts, runner: Runner, work_dir: Path) -> PreparedSource:
+    inspect_directory(path)  # refuse what is no project before anything of it runs
+    epoch = _epoch_variable(host) or _commit_time(path, runner)
+    sdist = _build_sdist(path, host, runner, work_dir, epoch)
+    prepared = _describe(sdist, epoch, tree=path)
+    return replace(prepared, tree_size=_tree_size(path))
+
+
+def _build_sdist(path: Path, host: HostFacts, runner: Runner, work_dir: Path, epoch: int | None) -> Path:
+    lines: list[str] = []
+    env = dict(host.environ) | ({"SOURCE_DATE_EPOCH": str(epoch)} if epoch else {})
+    out = work_dir / "sdist"
+    status = runner.stream(
+        [sys.executable, "-m", "build", "--sdist", "--outdir", str(out), str(path)],
+        on_line=lines.append,
+        env=env,
+    )
+    made = sorted(out.glob("*.tar.gz"))
+    if status != 0 or len(made) != 1:
+        tail = "\n".join(f"  | {mask_secrets(line)}" for line in lines[-_KEPT_LINES:])
+        raise BuildError(
+            f"the sdist of {path} could not be built (exit status {status}):\n{tail}",
+            hint="'python -m build --sdist' shows the same failure. Some backends (meson-python) need a compiler "
+            "on this machine for it; an sdist made elsewhere can be given instead of the directory.",
+        )
+    return made[0]
+
+
+def _describe(sdist: Path, epoch: int | None, tree: Path | None = None) -> PreparedSource:
+    content = read_sdist(sdist)
+    facts = read_facts(content.files, where=sdist.name)
+    if not (facts.name and facts.version):
+        raise UsageProblem(
+            f"{sdist.name} does not say its name and version",
+            hint="An sdist needs a PKG-INFO (PEP 643); 'python -m build --sdist' makes one.",
+        )
+    return PreparedSource(
+        facts=facts,
+        sdist=sdist,
+        digest=content.digest,
+        epoch=epoch or (_newest_in_tree(content, tree) if tree else content.newest),
+        size=content.size,
+    )
+
+
+def _newest_in_tree(content: SdistContent, tree: Path) -> int:
+    """The latest change among the sdist's files that come from the tree: backends write the others anew."""
+    times = [int((tree / name).stat().st_mtime) for name in content.paths if (tree / name).is_file()]
+    return max(times, default=content.newest)
+
+
+def _fetch_cached(spec: IndexSource, host: HostFacts, runner: Runner, cache_dir: Path) -> Path:
+    """Keep fetched sdists by what they were asked for with: an index that changes its files gets its own place."""
+    settings = read_pip_settings(runner)
+    asked = repr((spec, settings.index_url, settings.extra_index_urls, settings.find_links))
+    place = cache_dir / "sdists" / hashlib.sha256(asked.encode()).hexdigest()[:24]
+    known = sorted(place.glob("*.tar.gz")) if place.is_dir() else []
+    if known:
+        return known[0]
+    make_directory(place.parent, setting="[tool.wheelkiln.cache] dir")
+    with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
+        fetched = fetch_sdist(spec, settings, host.ca_bundle, Path(scratch))
+        make_directory(place, setting="[tool.wheelkiln.cache] dir")
+        return fetched.replace(place / fetched.name)
+
+
+@contextmanager
+def _checkout(spec: GitSource, runner: Runner) -> Iterator[Path]:
+    """Fetch one commit with its tags (setuptools-scm wants them) into a temporary work tree, submodules included."""
+    tree = Path(tempfile.mkdtemp(prefix="wheelkiln-git-"))
+    try:
+        steps = (
+            ["git", "-C", str(tree), "init", "--quiet"],
+            ["git", "-C", str(tree), "fetch", "--quiet", "--tags", "--", spec.url],
+            ["git", "-C", str(tree), "fetch", "--quiet", "--", spec.url, spec.ref],
+            ["git", "-C", str(tree), "checkout", "--quiet", "--detach", "FETCH_HEAD"],
+            ["git", "-C", str(tree), "submodule", "--quiet", "update", "--init", "--recursive"],
+        )
+        for step in steps:
+            done = runner.capture(step)
+            if not done.ok:
+                _explain_git(spec, done.last_line)
+        yield tree
+    finally:
+        shutil.rmtree(tree, ignore_errors=True)
+
+
+def _explain_git(spec: GitSource, reason: str) -> None:
+    where = mask_secrets(f"{spec.url}@{spec.ref}")
+    if "couldn't find remote ref" in reason or "not our ref" in reason:
+        raise UsageProblem(f"git has no '{spec.ref}' at {mask_secrets(spec.url)}", hint="Name a branch, tag or commit.")
+    raise EnvironmentProblem(f"git could not fetch {where}: {reason}")
+
+
+def _commit_time(path: Path, runner: Runner) -> int | None:
+    """The time of HEAD, when path is the root of a work tree or a tracked directory in one."""
+    if shutil.which("git") is None:
+        return None
+    done = runner.capture(["git", "-C", str(path), "log", "-1", "--format=%ct", "--", "."])
+    text = done.stdout.strip()
+    return int(text) if done.ok and text.isdigit() else None
+
+
+def _epoch_variable(host: HostFacts) -> int | None:
+    text = host.environ.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return None
+    if not text.isdigit():
+        raise UsageProblem(f"SOURCE_DATE_EPOCH is {text!r}, not a number of seconds")
+    return int(text)
+
+
+def _tree_size(path: Path) -> int:
+    """The bytes of all regular files below path: what a copy of the directory would carry into the container."""
+    total = 0
+    for directory, _, names in os.walk(path):
+        for name in names:
+            with suppress(OSError):
+                total += (Path(directory) / name).lstat().st_size
+    return total
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _fallback_name(path: Path) -> str:
+    """A legacy setup.py computes its name; until it has run, the directory's name stands for it."""
+    text = "".join(char if char.isascii() and char.isalnum() else "-" for char in path.name.lower()).strip("-")
+    return text or "project"

@@ -1,0 +1,190 @@
+"""The container engine: what docker and podman have in common, and finding the one that answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from wheelkiln.errors import EnvironmentProblem
+from wheelkiln.system.host import HostFacts
+from wheelkiln.system.process import Completed, Runner
+
+__all__ = ["BUILDER_UID", "ContainerEngine", "ContainerUser", "EngineName", "find_engine", "probe_engine"]
+
+BUILDER_UID = 1000
+"""The unprivileged user of our images, used where the invoking user is root."""
+_PROBE_SECONDS = 20.0
+_LABEL = "io.wheelkiln.run"
+
+
+class EngineName(StrEnum):
+    DOCKER = "docker"
+    PODMAN = "podman"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerUser:
+    """The user that a build runs as: arguments of ``create``, and who must own what it writes (None: the invoker)."""
+
+    create_args: tuple[str, ...]
+    owner: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerEngine:
+    """An engine that answered: its name, version, whether it runs without root, and how it builds images."""
+
+    name: EngineName
+    version: str
+    rootless: bool
+    can_build: bool
+    runner: Runner
+
+    def run(self, *argv: str, timeout: float | None = None) -> Completed:
+        """Run one engine command to its end."""
+        return self.runner.capture([self.name.value, *argv], timeout=timeout)
+
+    def answers(self) -> bool:
+        """Tell whether the engine still works."""
+        try:
+            return self.run("ps", "-q", timeout=_PROBE_SECONDS).ok
+        except EnvironmentProblem:
+            return False
+
+    def image_id(self, reference: str) -> str | None:
+        """Return the content digest of a local image, None where there is none: one inspect."""
+        done = self.run("image", "inspect", "--format", "{{.Id}}", reference)
+        return done.stdout.strip() or None if done.ok else None
+
+    def import_image(self, tarball: Path, reference: str, changes: Sequence[str]) -> None:
+        """Make an image of one layer from a root file system."""
+        options = [part for change in changes for part in ("--change", change)]
+        done = self.run("import", *options, str(tarball), reference)
+        if not done.ok:
+            raise EnvironmentProblem(f"{self.name} could not import the base image: {done.last_line}")
+
+    def build_image(
+        self,
+        context: Path,
+        reference: str,
+        *,
+        platform: str,
+        secrets: Mapping[str, Path],
+        on_line: Callable[[str], None],
+    ) -> int:
+        """Build the Dockerfile in context to a local image; secrets reach RUN steps only, never a layer."""
+        if not self.can_build:
+            raise EnvironmentProblem(
+                "docker has no buildx, which image builds need", hint="Install the docker-buildx plugin."
+            )
+        argv: list[str] = [self.name.value, *(["buildx"] if self.name is EngineName.DOCKER else []), "build"]
+        argv += ["--platform", platform, "--tag", reference]
+        argv += (
+            ["--load", "--progress=plain", "--provenance=false"]
+            if self.name is EngineName.DOCKER
+            else ["--layers", "--format=docker"]
+        )
+        argv += [f"--secret=id={key},src={path}" for key, path in sorted(secrets.items())]
+        return self.runner.stream([*argv, str(context)], on_line=on_line)
+
+    def user_for(self, host: HostFacts) -> ContainerUser:
+        """Choose the unprivileged user of a build so that the mounted caches are writable for it.
+
+        root becomes the image's builder. Others keep their numbers; a rootless podman maps them with
+        ``--userns=keep-id`` (podman-run(1)), and in a rootless docker the container's root is the invoking user.
+        """
+        if self.rootless and self.name is EngineName.DOCKER:
+            return ContainerUser(("--user=0:0",), None)
+        if host.uid == 0:
+            return ContainerUser((f"--user={BUILDER_UID}:{BUILDER_UID}",), (BUILDER_UID, BUILDER_UID))
+        mapping = ("--userns=keep-id",) if self.rootless else ()
+        return ContainerUser((*mapping, f"--user={host.uid}:{host.gid}"), None)
+
+    def run_label(self, run_id: str) -> str:
+        """The ``create`` argument that marks a container as belonging to one of our runs."""
+        return f"--label={_LABEL}={run_id}"
+
+    def remove_containers(self, run_id: str) -> int:
+        """Kill and remove every container of a run; return how many there were."""
+        return self._remove(self._container_ids(f"label={_LABEL}={run_id}"))
+
+    def runs_with_containers(self) -> tuple[str, ...]:
+        """Return the run ids of all containers that carry our label."""
+        done = self.run("ps", "-a", "--filter", f"label={_LABEL}", "--format", "{{json .Labels}}")
+        if not done.ok:
+            return ()
+        found = {_label_value(line) for line in done.stdout.splitlines()}
+        return tuple(sorted(run_id for run_id in found if run_id))
+
+    def _container_ids(self, condition: str) -> list[str]:
+        done = self.run("ps", "-aq", "--no-trunc", "--filter", condition)
+        return done.stdout.split() if done.ok else []
+
+    def _remove(self, ids: Sequence[str]) -> int:
+        if ids:
+            self.run("rm", "--force", "--volumes", *ids)
+        return len(ids)
+
+
+def _label_value(line: str) -> str:
+    """Read our label from docker's ``a=b,c=d`` string or podman's JSON object."""
+    try:
+        labels = json.loads(line)
+    except ValueError:
+        return ""
+    if isinstance(labels, dict):
+        return str(labels.get(_LABEL, ""))
+    pairs = (pair.partition("=") for pair in str(labels).split(","))
+    return next((value for key, _, value in pairs if key == _LABEL), "")
+
+
+def find_engine(runner: Runner, wanted: EngineName | None) -> ContainerEngine:
+    """Return the wanted engine, or the first that answers; raise EnvironmentProblem with each one's reason."""
+    reasons = []
+    for name in [wanted] if wanted else list(EngineName):
+        try:
+            return probe_engine(runner, name)
+        except EnvironmentProblem as problem:
+            reasons.append(f"  {name}: {problem.message}")
+    raise EnvironmentProblem(
+        "\n".join(["no container engine answers", *reasons]),
+        hint="Install and start docker or podman ('./ci/engine' in wheelkiln's repository does it on Debian and "
+        "Ubuntu), or see 'wheelkiln doctor'.",
+    )
+
+
+def probe_engine(runner: Runner, name: EngineName) -> ContainerEngine:
+    """Ask one engine for its version and abilities; raise EnvironmentProblem when it does not answer."""
+    done = runner.capture([name.value, "version", "--format", "{{json .}}"], timeout=_PROBE_SECONDS)
+    if not done.ok:
+        raise EnvironmentProblem(done.last_line)
+    info = _parse_object(done.stdout)
+    if name is EngineName.PODMAN:
+        return ContainerEngine(
+            name=name,
+            version=str(info.get("Client", {}).get("Version", "")),
+            rootless=runner.capture(["podman", "info", "--format", "{{.Host.Security.Rootless}}"]).stdout.strip()
+            == "true",
+            can_build=True,
+            runner=runner,
+        )
+    security = runner.capture(["docker", "info", "--format", "{{json .SecurityOptions}}"], timeout=_PROBE_SECONDS)
+    return ContainerEngine(
+        name=name,
+        version=str((info.get("Server") or {}).get("Version", "")),
+        rootless="name=rootless" in security.stdout,
+        can_build=runner.capture(["docker", "buildx", "version"]).ok,
+        runner=runner,
+    )
+
+
+def _parse_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,93 @@
+"""HostFacts: the only reading of the environment, gathered once."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+__all__ = ["HostFacts", "read_host"]
+
+_BINFMT = Path("/proc/sys/fs/binfmt_misc")
+_CA_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # RHEL family
+    "/etc/pki/tls/certs/ca-bundle.crt",  # older RHEL family
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+)
+_CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_CI_VARIABLES = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "TF_BUILD")
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What the machine and the invoking user are.
+
+    machine is the kernel's name of the architecture (``x86_64``), distribution and release are os-release's ID and
+    VERSION_CODENAME, emulated the architectures that binfmt_misc can run besides the native one.
+    """
+
+    uid: int
+    gid: int
+    machine: str
+    cpus: int
+    home: Path
+    cwd: Path
+    cache_dir: Path
+    environ: Mapping[str, str] = field(repr=False)
+    distribution: str = ""
+    release: str = ""
+    emulated: frozenset[str] = frozenset()
+    ca_bundle: Path | None = None
+
+    @property
+    def in_ci(self) -> bool:
+        return any(self.environ.get(name) for name in _CI_VARIABLES)
+
+
+def read_host(environ: Mapping[str, str] | None = None) -> HostFacts:
+    """Gather the facts from this machine; environ stands in for the real environment in tests."""
+    env = dict(os.environ if environ is None else environ)
+    release = _read_os_release()
+    return HostFacts(
+        uid=os.getuid(),
+        gid=os.getgid(),
+        machine=platform.machine(),
+        cpus=len(os.sched_getaffinity(0)),
+        home=Path(env.get("HOME", "/")),
+        cwd=Path.cwd(),
+        cache_dir=Path(platformdirs.user_cache_dir("wheelkiln", appauthor=False)),
+        environ=env,
+        distribution=release.get("ID", ""),
+        release=release.get("VERSION_CODENAME", ""),
+        emulated=_read_emulated(),
+        ca_bundle=_find_ca_bundle(env),
+    )
+
+
+def _read_os_release() -> dict[str, str]:
+    try:
+        return platform.freedesktop_os_release()
+    except OSError:
+        return {}
+
+
+def _read_emulated() -> frozenset[str]:
+    """Read the enabled qemu handlers of binfmt_misc (kernel: admin-guide/binfmt-misc)."""
+    try:
+        handlers = sorted(_BINFMT.glob("qemu-*"))
+    except OSError:
+        return frozenset()
+    return frozenset(
+        handler.name.removeprefix("qemu-") for handler in handlers if handler.read_text().startswith("enabled")
+    )
+
+
+def _find_ca_bundle(env: Mapping[str, str]) -> Path | None:
+    """Return the certificate bundle that the user's own tools use: by variable, else the system's."""
+    candidates = [env.get(name, "") for name in _CA_VARIABLES] + list(_CA_BUNDLES)
+    return next((Path(name) for name in candidates if name and Path(name).is_file()), None)

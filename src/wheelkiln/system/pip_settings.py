@@ -1,0 +1,92 @@
+"""pip's own configuration: where packages come from on this machine."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from wheelkiln.system.process import Runner
+
+__all__ = ["PipSettings", "parse_pip_settings", "read_pip_settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class PipSettings:
+    """What pip's files and ``PIP_*`` variables say together; empty means pip's default. Values may hold secrets."""
+
+    index_url: str = ""
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = ()
+    cert: str = ""
+    proxy: str = ""
+    no_index: bool = False
+
+    def local_directories(self) -> tuple[Path, ...]:
+        """The existing local directories among the indexes and find-links: a container needs them mounted."""
+        sources = (self.index_url, *self.extra_index_urls, *self.find_links)
+        paths = (_local_path(source) for source in sources if source)
+        return tuple(dict.fromkeys(path for path in paths if path is not None and path.is_dir()))
+
+    def without_missing(self) -> PipSettings:
+        """Drop local places that do not exist: pip only warns of them, uv stops at them."""
+        return PipSettings(
+            index_url=self.index_url if _present(self.index_url) else "",
+            extra_index_urls=tuple(filter(_present, self.extra_index_urls)),
+            find_links=tuple(filter(_present, self.find_links)),
+            trusted_hosts=self.trusted_hosts,
+            cert=self.cert,
+            proxy=self.proxy,
+            no_index=self.no_index,
+        )
+
+
+def _local_path(source: str) -> Path | None:
+    parts = urlsplit(source)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return Path(source) if not parts.scheme and source.startswith("/") else None
+
+
+def _present(source: str) -> bool:
+    path = _local_path(source)
+    return path is None or path.exists()
+
+
+def read_pip_settings(runner: Runner) -> PipSettings:
+    """Ask pip itself (``pip config list``), so that its files, their order and its variables all count."""
+    done = runner.capture([sys.executable, "-m", "pip", "config", "list"])
+    return parse_pip_settings(done.stdout.splitlines()) if done.ok else PipSettings()
+
+
+def parse_pip_settings(lines: Iterable[str]) -> PipSettings:
+    """Read lines such as ``global.index-url='https://...'``; variables win over files (pip: configuration)."""
+    sections: dict[str, dict[str, str]] = {}
+    for line in lines:
+        key, separator, literal = line.partition("=")
+        section, _, option = key.rpartition(".")
+        if separator and section:
+            sections.setdefault(section, {})[option.replace("_", "-")] = _unquote(literal)
+    merged: dict[str, str] = {}
+    for section in ("global", "install", "download", ":env:"):
+        merged |= sections.get(section, {})
+    return PipSettings(
+        index_url=merged.get("index-url", ""),
+        extra_index_urls=tuple(merged.get("extra-index-url", "").split()),
+        find_links=tuple(merged.get("find-links", "").split()),
+        trusted_hosts=tuple(merged.get("trusted-host", "").split()),
+        cert=merged.get("cert", ""),
+        proxy=merged.get("proxy", ""),
+        no_index=merged.get("no-index", "").lower() in {"1", "true", "yes", "on"},
+    )
+
+
+def _unquote(literal: str) -> str:
+    try:
+        return str(ast.literal_eval(literal))
+    except (SyntaxError, ValueError):
+        return literal

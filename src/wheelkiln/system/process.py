@@ -1,0 +1,166 @@
+"""Child processes: one runner that starts, streams, masks and stops them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from wheelkiln.errors import EnvironmentProblem
+
+__all__ = ["Completed", "ProcessRunner", "Runner", "mask_secrets"]
+
+_CREDENTIALS_IN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
+_STOP_SECONDS = 10.0
+
+
+def mask_secrets(text: str) -> str:
+    """Return text with the user and password of every URL in it replaced by ``***``."""
+    return _CREDENTIALS_IN_URL.sub(r"\g<scheme>***@", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A finished child process; ``returncode`` is negative when a signal ended it."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        return self.returncode == 0
+
+    @property
+    def last_line(self) -> str:
+        """The last line that it printed: for most tools, the reason why it failed."""
+        lines = [line.strip() for line in (self.stderr or self.stdout).splitlines() if line.strip()]
+        return mask_secrets(lines[-1]) if lines else f"exit status {self.returncode}"
+
+
+class Runner(Protocol):
+    """What the rest of the program needs of child processes; tests pass a hand-written fake."""
+
+    def capture(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Completed:
+        """Run argv to its end and return what it printed.
+
+        timeout is in seconds. Raise EnvironmentProblem when the program is not there or takes longer.
+        """
+        ...
+
+    def stream(
+        self,
+        argv: Sequence[str],
+        *,
+        on_line: Callable[[str], None],
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> int:
+        """Run argv, call on_line with each line of its joined output, return its exit status.
+
+        When on_line raises or the user interrupts, the whole process group is stopped first.
+        """
+        ...
+
+
+class ProcessRunner:
+    """The real runner; ``log`` receives each command line, with secrets masked."""
+
+    def __init__(self, log: Callable[[str], None] | None = None) -> None:
+        self._log = log
+
+    def capture(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Completed:
+        self._note(argv)
+        try:
+            done = subprocess.run(
+                list(argv),
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise EnvironmentProblem(f"'{argv[0]}' did not answer within {timeout:.0f} seconds") from error
+        except OSError as error:
+            raise _cannot_start(argv, error) from error
+        return Completed(
+            argv=tuple(argv),
+            returncode=done.returncode,
+            stdout=done.stdout.decode("utf-8", errors="replace"),
+            stderr=done.stderr.decode("utf-8", errors="replace"),
+        )
+
+    def stream(
+        self,
+        argv: Sequence[str],
+        *,
+        on_line: Callable[[str], None],
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> int:
+        self._note(argv)
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise _cannot_start(argv, error) from error
+        with process:
+            try:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    on_line(line.decode("utf-8", errors="replace").rstrip("\r\n"))
+                return process.wait()
+            except BaseException:
+                _stop_group(process)
+                raise
+
+    def _note(self, argv: Sequence[str]) -> None:
+        if self._log is not None:
+            self._log(mask_secrets(shlex.join(argv)))
+
+
+def _cannot_start(argv: Sequence[str], error: OSError) -> EnvironmentProblem:
+    if isinstance(error, FileNotFoundError):
+        return EnvironmentProblem(f"'{argv[0]}' is not installed", hint=f"Install it or put it on PATH: {argv[0]}")
+    return EnvironmentProblem(f"'{argv[0]}' could not be started: {error.strerror}")
+
+
+def _stop_group(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process group to end, then make it."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_STOP_SECONDS)
+            return

@@ -1,0 +1,1 @@
+"""Verification: a wheel to findings."""

@@ -1,0 +1,24 @@
+"""Findings: what a check has to say about a wheel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Finding", "Severity"]
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault of one subject, with a stable code."""
+
+    code: str
+    severity: Severity
+    subject: str
+    message: str
+    hint: str = ""
