@@ -11,15 +11,18 @@ __all__ = ["explain_failure", "relevant_lines"]
 
 _ERROR = re.compile(
     r"(\bfatal error\b|\berror:|\bError:|\bERROR\b|CMake Error|undefined reference|cannot find -l|"
-    r"could not be located|No space left|Permission denied|Killed|^wheelkiln-repair:|FAILED:)"
+    r"could not be located|No space left|Permission denied|Killed|^wheelkiln-repair:|FAILED:|error: failed)"
 )
-_NOISE = re.compile(r"^(\s*\+ |cibuildwheel: |Traceback|\s+File \")")
+_NOISE = re.compile(
+    r"^(\s*\+ |cibuildwheel: error: Command |Traceback|\s+File \"|\s+yield$|ERROR Command |\s+✕ |"
+    r"ERROR Backend subprocess exited|The above exception)"
+)
 _BEFORE, _AFTER, _MOST = 1, 6, 24
 _LAST = 6
 
 _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
     (
-        r"(none-any\.whl|NonPlatformWheelError|pure Python wheel)",
+        r"Build failed because a pure Python wheel was generated",
         "the project makes a pure Python wheel (none-any), which serves every platform as it is",
         "There is nothing to compile for each Python: 'python -m build' makes that wheel. If extension modules were "
         "expected, their build was switched off or not found.",
@@ -109,4 +112,5 @@ def relevant_lines(lines: Sequence[str]) -> tuple[str, ...]:
             wanted |= set(range(max(0, index - _BEFORE), min(len(lines), index + _AFTER)))
     if not wanted:
         wanted = set(range(max(0, len(lines) - _LAST * 2), len(lines)))
-    return tuple(lines[index] for index in sorted(wanted)[:_MOST] if lines[index].strip())
+    kept = [lines[index] for index in sorted(wanted)]
+    return tuple([line for line in kept if line.strip() and not _NOISE.match(line)][:_MOST])

@@ -13,7 +13,7 @@ from pathlib import Path
 from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
 from wheelkiln.build.explain import explain_failure, relevant_lines
 from wheelkiln.build.outcome import Event, Outcome, StageStarted, Status, WheelFile
-from wheelkiln.build.request import BuildRequest, container_network_environment, make_invocation
+from wheelkiln.build.request import BuildRequest, cache_owner, container_network_environment, make_invocation
 from wheelkiln.build.stages import StageClock, plain_text, stage_of
 from wheelkiln.cache.settings import STATISTICS_LOG, make_cache_directories
 from wheelkiln.cache.statistics import CompileStatistics, count_calls, parse_statistics_log
@@ -75,8 +75,7 @@ def _run_cibuildwheel(
     emit: Callable[[Event], None],
 ) -> _Ran:
     invocation = make_invocation(request, (job,), job_dir / "mount", run_id)
-    owner = request.engine.user_for(request.host).owner if request.config.container.user == "builder" else None
-    make_cache_directories(invocation.mounts, owner)
+    make_cache_directories(invocation.mounts, cache_owner(request))
     (job_dir / "tmp").mkdir()
     config_file = job_dir / "cibuildwheel.toml"
     table = render_cibuildwheel_config(

@@ -18,7 +18,7 @@ from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.host import HostFacts
 from wheelkiln.system.pip_settings import PipSettings
 
-__all__ = ["BuildRequest", "container_network_environment", "job_key", "make_invocation"]
+__all__ = ["BuildRequest", "cache_owner", "container_network_environment", "job_key", "make_invocation"]
 
 _KEY_FORMAT = 1
 _CA_TARGET = PurePosixPath("/opt/wheelkiln/mnt/ca-bundle.pem")
@@ -65,6 +65,13 @@ def make_invocation(request: BuildRequest, jobs: tuple[Job, ...], job_dir: Path,
         environment=_environment(request, jobs[0]),
         passed=tuple(container_network_environment(request)),
     )
+
+
+def cache_owner(request: BuildRequest) -> tuple[int, int] | None:
+    """Return the uid and gid that must own the mounted directories, None for the invoking user's own."""
+    if request.config.container.user == "root":
+        return None
+    return request.engine.user_for(request.host).owner
 
 
 def _environment(request: BuildRequest, job: Job) -> dict[str, str]:

@@ -16,7 +16,7 @@ from wheelkiln.plan.model import ImageSpec
 from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.files import free_bytes, make_directory, naming_storage_errors, write_text_atomically
 from wheelkiln.system.locks import exclusive
-from wheelkiln.system.pip_settings import PipSettings
+from wheelkiln.system.pip_settings import PipSettings, is_local
 
 __all__ = ["BuiltImage", "ImageBuilder", "write_context"]
 
@@ -165,12 +165,10 @@ def write_context(recipe: Recipe, directory: Path) -> None:
 
 def _render_pip_conf(pip: PipSettings) -> str:
     """Write the settings that hold inside a container: local directories do not exist there."""
-    local = {path.as_uri() for path in pip.local_directories()} | {str(path) for path in pip.local_directories()}
-    remote = pip.without_missing()
     lines = ["[global]"]
-    if remote.index_url and remote.index_url not in local:
-        lines.append(f"index-url = {remote.index_url}")
-    extra = [url for url in remote.extra_index_urls if url not in local]
+    if pip.index_url and not is_local(pip.index_url):
+        lines.append(f"index-url = {pip.index_url}")
+    extra = [url for url in pip.extra_index_urls if not is_local(url)]
     lines += [f"extra-index-url = {' '.join(extra)}"] if extra else []
     lines += [f"trusted-host = {' '.join(pip.trusted_hosts)}"] if pip.trusted_hosts else []
     lines += [f"proxy = {pip.proxy}"] if pip.proxy else []

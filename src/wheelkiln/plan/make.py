@@ -95,7 +95,7 @@ def _make_image(inputs: PlanInputs, arch: str) -> ImageSpec:
     deb = tuple(sorted(set(config.image.packages.deb))) if family in ("", "deb") else ()
     rpm = tuple(sorted(set(config.image.packages.rpm))) if family in ("", "rpm") else ()
     if config.image.base == "bootstrap":
-        wanted = [found for found in inputs.interpreters if found.tag in config.python]
+        wanted = set(config.python) | set(Config().python)  # one base for every selection of the usual Pythons
         distribution, release = _bootstrap_release(inputs)
         return ImageSpec(
             name=f"bootstrap_{arch}",
@@ -105,7 +105,7 @@ def _make_image(inputs: PlanInputs, arch: str) -> ImageSpec:
             deb=deb,
             distribution=distribution,
             release=release,
-            interpreters=tuple(wanted),
+            interpreters=tuple(found for found in inputs.interpreters if found.tag in wanted),
         )
     if config.image.base == "pypa":
         reference = _pinned_image(inputs.cibuildwheel, arch, config.policy)

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from wheelkiln.system.process import Runner
 
-__all__ = ["PipSettings", "parse_pip_settings", "read_pip_settings"]
+__all__ = ["PipSettings", "is_local", "parse_pip_settings", "read_pip_settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,14 @@ class PipSettings:
     no_index: bool = False
 
     def local_directories(self) -> tuple[Path, ...]:
-        """The existing local directories among the indexes and find-links: a container needs them mounted."""
-        sources = (self.index_url, *self.extra_index_urls, *self.find_links)
-        paths = (_local_path(source) for source in sources if source)
-        return tuple(dict.fromkeys(path for path in paths if path is not None and path.is_dir()))
+        """The existing local directories among the indexes and find-links: a container needs them mounted.
+
+        The pages of an index in ``.../simple`` commonly link to files beside it, so the directory above counts.
+        """
+        indexes = [_local_path(url) for url in (self.index_url, *self.extra_index_urls) if url]
+        roots = [path.parent if path and path.name == "simple" else path for path in indexes]
+        links = [_local_path(place) for place in self.find_links]
+        return tuple(dict.fromkeys(path for path in (*roots, *links) if path is not None and path.is_dir()))
 
     def without_missing(self) -> PipSettings:
         """Drop local places that do not exist: pip only warns of them, uv stops at them."""
@@ -50,6 +54,11 @@ def _local_path(source: str) -> Path | None:
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     return Path(source) if not parts.scheme and source.startswith("/") else None
+
+
+def is_local(source: str) -> bool:
+    """Tell whether an index or find-links entry is a place on this machine."""
+    return _local_path(source) is not None
 
 
 def _present(source: str) -> bool:

@@ -1,0 +1,131 @@
+"""``wheelkiln generate``: write what ``build`` would use, or check that what is written is still that."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
+from wheelkiln.build.request import BuildRequest, cache_owner, make_invocation
+from wheelkiln.cache.settings import cache_root, make_cache_directories
+from wheelkiln.cli.console import print_notices
+from wheelkiln.cli.options import LocatedSource, ProjectOptions, gather_plan, located_source, project_options
+from wheelkiln.errors import DriftError, NothingSelectedError, UsageProblem
+from wheelkiln.image.recipe import render_recipe
+from wheelkiln.plan.make import PlanInputs, settings_of
+from wheelkiln.plan.model import ImageSpec, Plan
+from wheelkiln.system.engine import EngineName, find_engine
+from wheelkiln.system.files import make_directory, write_text_atomically
+from wheelkiln.system.pip_settings import read_pip_settings
+
+__all__ = ["command"]
+
+
+@click.group("generate", short_help="Write what 'build' would use: the cibuildwheel configuration, the image.")
+def command() -> None:
+    """Write what 'build' would use, to read it, to keep it, or to use it without wheelkiln."""
+
+
+@command.command("cibuildwheel")
+@project_options
+@click.option("--engine", type=click.Choice([name.value for name in EngineName]), help="Default: the one that answers.")
+@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="File to write; default: stdout.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 5 with the difference when the file is out of date.")
+def cibuildwheel(engine: str | None, output: Path | None, check: bool, **values: Any) -> None:
+    """Write the cibuildwheel configuration of all jobs that share one image.
+
+    Use it with 'python -m cibuildwheel --config-file FILE'. The image must exist: 'build' makes it.
+    """
+    options = ProjectOptions(**values)
+    with located_source(options, prepare=True) as located:
+        inputs, plan = gather_plan(located, options)
+        print_notices(plan.notices)
+        spec = _one_image(plan)
+        request = _make_request(located, inputs, plan, EngineName(engine) if engine else None)
+        jobs = tuple(job for job in plan.jobs if job.image == spec.name)
+        statistics_dir = request.cache_root / "statistics"
+        invocation = make_invocation(request, jobs, statistics_dir, run_id="generated")
+        make_cache_directories(invocation.mounts, cache_owner(request))
+        table = render_cibuildwheel_config(
+            invocation, request.config, located.facts, request.settings, tests=inputs.tests
+        )
+    _deliver({"": write_toml(table)}, output, check=check)
+
+
+@command.command("image")
+@project_options
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path, file_okay=False), required=True, help="Directory to write to."
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit 5 with the difference when a file is out of date.")
+def image(output: Path, check: bool, **values: Any) -> None:
+    """Write the image's build context, which works without wheelkiln: docker buildx build DIR."""
+    options = ProjectOptions(**values)
+    with located_source(options, prepare=False) as located:
+        _, plan = gather_plan(located, options)
+        print_notices(plan.notices)
+        recipe = render_recipe(_one_image(plan))
+    _deliver(recipe.files, output, check=check)
+    click.echo(f"tag: {recipe.reference}", err=True)
+
+
+def _one_image(plan: Plan) -> ImageSpec:
+    if not plan.images:
+        raise NothingSelectedError("nothing is left to build", hint="'wheelkiln plan' explains the selection.")
+    if len(plan.images) > 1:
+        names = ", ".join(spec.arch for spec in plan.images)
+        raise UsageProblem(f"the plan needs several images ({names})", hint="Choose one with --arch.")
+    return plan.images[0]
+
+
+def _make_request(located: LocatedSource, inputs: PlanInputs, plan: Plan, engine: EngineName | None) -> BuildRequest:
+    assert located.prepared is not None
+    return BuildRequest(
+        plan=plan,
+        settings=settings_of(inputs),
+        source=located.prepared,
+        config=inputs.config,
+        host=located.host,
+        engine=find_engine(located.runner, engine),
+        pip=read_pip_settings(located.runner),
+        output_dir=located.host.cwd,
+        cache_root=cache_root(inputs.config, located.host),
+        cibuildwheel_version=inputs.cibuildwheel.version,
+        tests=inputs.tests,
+    )
+
+
+def _deliver(files: Any, output: Path | None, *, check: bool) -> None:
+    """Write texts by relative path below output (the empty path is output itself), print them, or compare them."""
+    if output is None:
+        if check:
+            raise UsageProblem("--check needs --output, the file to compare with")
+        for text in files.values():
+            click.echo(text, nl=False)
+        return
+    if check:
+        _compare(files, output)
+        return
+    for name, text in files.items():
+        path = output / name if name else output
+        make_directory(path.parent, setting="--output")
+        write_text_atomically(path, text)
+        click.echo(f"wrote {path}", err=True)
+
+
+def _compare(files: Any, output: Path) -> None:
+    differing = False
+    for name, text in files.items():
+        path = output / name if name else output
+        there = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if there != text:
+            differing = True
+            lines = difflib.unified_diff(
+                there.splitlines(keepends=True), text.splitlines(keepends=True), str(path), f"{path} (generated)"
+            )
+            click.echo("".join(lines), nl=False)
+    if differing:
+        raise DriftError(f"{output} is out of date", hint="Run the same command without --check.")
