@@ -1,0 +1,111 @@
+"""The quick start's main job: build a real project cold and warm, then install and import every wheel.
+
+Run it by ./ci/quickstart, which sets up what is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PLACE = ROOT / "build" / "quickstart"
+WHEELHOUSE = PLACE / "wheelhouse"
+
+
+def main() -> int:
+    """Run the steps; any that fails ends the run with its exit status."""
+    parser = argparse.ArgumentParser(prog="ci/quickstart", description="Build a real project, cold and then warm.")
+    parser.add_argument("--project", default="brotli==1.1.0", help="a release on the package index")
+    parser.add_argument("--import-name", default="brotli", help="what to import from its wheels")
+    parser.add_argument("--base", help="base of the image; default: pypa where its registry answers, else bootstrap")
+    options = parser.parse_args()
+    base = options.base or choose_base()
+    for old in (PLACE / "cache", WHEELHOUSE):
+        shutil.rmtree(old, ignore_errors=True)
+
+    say(f"cold: an empty cache, base {base}")
+    cold = build(options.project, base)
+    say("warm: the same again, nothing but the caches kept")
+    warm = build(options.project, base, "--fresh")
+    say("each wheel in a fresh environment of its Python")
+    install_and_import(warm, options.import_name)
+    report(cold, warm)
+    return 0
+
+
+def choose_base() -> str:
+    """Take the official image where its registry answers, else make a base from this distribution's packages."""
+    done = subprocess.run([wheelkiln(), "doctor", "--format", "json"], capture_output=True, text=True, check=False)
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    return "pypa" if checks["image registry"]["status"] == "ok" else "bootstrap"
+
+
+def build(project: str, base: str, *options: str) -> dict[str, Any]:
+    """Run 'wheelkiln build' and return its manifest."""
+    command = [wheelkiln(), "build", project, "--base", base, "--cache-dir", str(PLACE / "cache")]
+    command += ["--output-dir", str(WHEELHOUSE), *options]
+    print("$", " ".join(["wheelkiln", *command[1:]]), flush=True)
+    done = subprocess.run(command, check=False, cwd=ROOT)
+    if done.returncode:
+        sys.exit(done.returncode)
+    manifest: dict[str, Any] = json.loads((WHEELHOUSE / "wheelkiln-manifest.json").read_text(encoding="utf-8"))
+    return manifest
+
+
+def install_and_import(manifest: dict[str, Any], name: str) -> None:
+    """Use the image's own interpreters, so that this machine needs none; the containers have no network."""
+    engine = next(tool for tool in manifest["tools"] if tool in {"docker", "podman"})
+    for job in manifest["jobs"]:
+        if job["wheel"] is None:
+            continue
+        tag = job["identifier"].partition("-")[0]
+        image = next(image for image in manifest["images"] if image["name"] == job["image"])
+        script = (
+            f"/opt/python/{tag}-{tag}/bin/python -m venv /tmp/fresh && "
+            '/tmp/fresh/bin/pip install -q --disable-pip-version-check --no-index --no-deps "/wheels/$1" && '
+            'cd /tmp && /tmp/fresh/bin/python -c "import sys, importlib; '
+            "module = importlib.import_module(sys.argv[1]); "
+            "print(sys.version.split()[0], 'imported', module.__name__, 'from', module.__file__)\" \"$2\""
+        )
+        command = [engine, "run", "--rm", "--network=none", f"--volume={WHEELHOUSE}:/wheels:ro", image["reference"]]
+        subprocess.run([*command, "bash", "-c", script, "bash", job["wheel"]["name"], name], check=True)
+
+
+def report(cold: dict[str, Any], warm: dict[str, Any]) -> None:
+    """Print both runs' times and hit rates: the ratio is what carries over to other machines."""
+    say("result")
+    for title, manifest in (("cold", cold), ("warm", warm)):
+        seconds = build_seconds(manifest)
+        statistics = [job["statistics"] for job in manifest["jobs"] if job["statistics"]]
+        hits = sum(entry["hits"] for entry in statistics)
+        calls = hits + sum(entry["misses"] for entry in statistics)
+        print(
+            f"{title}: {len(manifest['jobs'])} wheels in {seconds:.1f} s, {hits} of {calls} compilations from the cache"
+        )
+    saved = 100 * (1 - build_seconds(warm) / build_seconds(cold))
+    print(f"the warm build took {saved:.0f} % less time; the wheels are in {WHEELHOUSE}")
+
+
+def build_seconds(manifest: dict[str, Any]) -> float:
+    """The jobs' seconds: the image, built once, is not part of the comparison."""
+    return sum(float(job["seconds"]) for job in manifest["jobs"])
+
+
+def wheelkiln() -> str:
+    """The program of this checkout's environment."""
+    return str(Path(sys.executable).parent / "wheelkiln")
+
+
+def say(text: str) -> None:
+    """Print a heading."""
+    print(f"\n== {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
