@@ -18,11 +18,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from auditwheel.wheeltools import InWheel
-from elftools.common.exceptions import ELFError
-from elftools.elf.dynamic import DynamicSection
-from elftools.elf.elffile import ELFFile
-
 NOT_LOCATED = re.compile(r'required library "([^"]+)" could not be located')
 
 
@@ -83,6 +78,8 @@ def mend(wheel: Path, dest: Path, missing: list[str]) -> Path | None:
 
 
 def libraries_in(wheel: Path, names: set[str]) -> dict[str, str]:
+    from auditwheel.wheeltools import InWheel  # only a wheel that needs mending pays for this import
+
     with InWheel(wheel) as root:
         return {
             path.name: path.parent.relative_to(root).as_posix()
@@ -93,6 +90,8 @@ def libraries_in(wheel: Path, names: set[str]) -> dict[str, str]:
 
 def add_run_paths(wheel: Path, dest: Path, directories: list[str], wanted: set[str] | None) -> Path:
     """Give each ELF file that needs a library of these directories a run path to them; return the new wheel."""
+    from auditwheel.wheeltools import InWheel
+
     dest.mkdir()
     target = dest / wheel.name
     with InWheel(wheel, target) as root_name:
@@ -110,6 +109,10 @@ def add_run_paths(wheel: Path, dest: Path, directories: list[str], wanted: set[s
 
 
 def needed_by(path: Path) -> list[str]:
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.dynamic import DynamicSection
+    from elftools.elf.elffile import ELFFile
+
     try:
         with path.open("rb") as stream:
             sections = ELFFile(stream).iter_sections()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wheelkiln.build.outcome import Outcome, Status, WheelFile
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.files import make_directory
 
-__all__ = ["Ledger", "LedgerEntry"]
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["Ledger", "LedgerEntry", "ledger_of"]
 
 _SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -101,6 +104,8 @@ class Ledger:
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """Open, prepare and close: a run holds no lock between its few statements."""
+        import sqlite3
+
         make_directory(self._path.parent, setting="[tool.wheelkiln.cache] dir")
         try:
             with contextlib.closing(sqlite3.connect(self._path, timeout=30)) as connection, connection:
@@ -124,3 +129,8 @@ class Ledger:
                 f"the ledger {self._path} was written by a newer wheelkiln",
                 hint="Upgrade wheelkiln, or choose another place with [tool.wheelkiln.cache] dir.",
             )
+
+
+def ledger_of(cache_root: Path) -> Ledger:
+    """Return the ledger of a cache directory."""
+    return Ledger(cache_root / "ledger.sqlite")

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wheelkiln.build.job import run_job
-from wheelkiln.build.ledger import Ledger
+from wheelkiln.build.ledger import Ledger, ledger_of
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
 from wheelkiln.build.request import BuildRequest, job_key
 from wheelkiln.errors import EnvironmentProblem
@@ -24,14 +24,9 @@ from wheelkiln.system.files import make_directory, naming_storage_errors, remove
 from wheelkiln.system.locks import exclusive, is_held
 from wheelkiln.verify.tags import serves
 
-__all__ = ["ledger_of", "run_build"]
+__all__ = ["run_build"]
 
 _KEPT_RUNS = 20
-
-
-def ledger_of(cache_root: Path) -> Ledger:
-    """Return the ledger of a cache directory."""
-    return Ledger(cache_root / "ledger.sqlite")
 
 
 def run_build(request: BuildRequest, emit: Callable[[Event], None], log: Callable[[str], None]) -> RunResult:

@@ -43,9 +43,9 @@ def command(output_dir: str, engine: str | None, fresh: bool, output: str, **val
     lands in the output directory as soon as it is finished and verified. A second run builds only what is missing.
     """
     options = ProjectOptions(**values)
+    found = find_engine(options.runner(), EngineName(engine) if engine else None)
     with located_source(options, prepare=True) as located:
         inputs, plan = gather_plan(located, options)
-        found = find_engine(located.runner, EngineName(engine) if engine else None)
         request = _make_request(located, inputs, plan, found, Path(output_dir), fresh=fresh)
         _print_opening(request)
         if not plan.jobs:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from wheelkiln.build.run import ledger_of
+from wheelkiln.build.ledger import ledger_of
 from wheelkiln.cache.settings import cache_root
 from wheelkiln.config.load import LoadedConfig, load_config, parse_config
 from wheelkiln.image.recipe import render_recipe
@@ -46,6 +46,10 @@ class ProjectOptions:
     project_settings: str
     no_test: bool
     verbose: bool
+
+    def runner(self) -> ProcessRunner:
+        """Make the door to processes; --verbose shows each command line."""
+        return ProcessRunner(_log_command if self.verbose else None)
 
     def flags(self) -> dict[str, Any]:
         """The configuration keys that the command line sets."""
@@ -100,7 +104,7 @@ class LocatedSource:
 def located_source(options: ProjectOptions, *, prepare: bool) -> Iterator[LocatedSource]:
     """Read SOURCE and its configuration; the sdist is made only when prepare is true or nothing else can be read."""
     host = read_host()
-    runner = ProcessRunner(_log_command if options.verbose else None)
+    runner = options.runner()
     spec = parse_source(options.source, host.cwd)
     directory = spec.path if isinstance(spec, DirectorySource) else host.cwd
     own = isinstance(spec, DirectorySource) or options.config_file or (host.cwd / "wheelkiln.toml").is_file()

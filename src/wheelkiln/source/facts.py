@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -82,7 +81,7 @@ def read_facts(files: ProjectFiles, *, where: str) -> SourceFacts:
             hint="Give the directory or the sdist that holds one of them.",
         )
     pyproject = _parse_pyproject(files.pyproject, where)
-    metadata = parse_email(files.pkg_info)[0] if files.pkg_info else {}
+    metadata = _parse_metadata(files.pkg_info)
     project = _table(pyproject, "project")
     cfg = _parse_cfg(files.setup_cfg)
     name = _first(metadata.get("name"), project.get("name"), _cfg(cfg, "metadata", "name"), _tool_name(pyproject))
@@ -102,6 +101,16 @@ def read_facts(files: ProjectFiles, *, where: str) -> SourceFacts:
         limited_api=_read_limited_api(pyproject, cfg, files.setup_py),
         pyproject=pyproject,
     )
+
+
+def _parse_metadata(text: str) -> Mapping[str, Any]:
+    """Read an sdist's PKG-INFO (core metadata); a directory has none."""
+    if not text:
+        return {}
+    from packaging.metadata import parse_email
+
+    raw, _ = parse_email(text)
+    return dict(raw)
 
 
 def _read_backend(pyproject: Mapping[str, Any]) -> Backend:

@@ -1,0 +1,3 @@
+from inner_library._binding import answer
+
+__all__ = ["answer"]

@@ -1,0 +1,4 @@
+int deep_answer(void)
+{
+    return 42;
+}

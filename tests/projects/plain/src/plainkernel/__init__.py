@@ -1,0 +1,3 @@
+from plainkernel._kernel import twice
+
+__all__ = ["twice"]
