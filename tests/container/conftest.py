@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -65,10 +66,18 @@ class Tool:
         return self.run("build", str(source), *self.options(*more), cwd=cwd, **environ)
 
     def containers(self) -> list[str]:
-        done = subprocess.run(
-            [self.engine, "ps", "-aq", "--filter", "label=io.wheelkiln.run"], capture_output=True, text=True, check=True
-        )
-        return done.stdout.split()
+        """The containers of runs that used this cache directory: others may be at work on this machine."""
+        command = [self.engine, "ps", "-aq", "--no-trunc", "--filter", "label=io.wheelkiln.run"]
+        ids = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        inspect = [self.engine, "inspect", "--format", '{{index .Config.Labels "io.wheelkiln.run"}}']
+        owner = hashlib.sha256(str(self.cache.resolve()).encode()).hexdigest()[:8]
+        return [
+            container
+            for container in ids
+            if subprocess.run([*inspect, container], capture_output=True, text=True, check=False).stdout.startswith(
+                owner
+            )
+        ]
 
 
 def clean_environment() -> dict[str, str]:

@@ -127,8 +127,12 @@ def _describe(sdist: Path, epoch: int | None, tree: Path | None = None) -> Prepa
 
 
 def _newest_in_tree(content: SdistContent, tree: Path) -> int:
-    """The latest change among the sdist's files that come from the tree: backends write the others anew."""
-    times = [int((tree / name).stat().st_mtime) for name in content.paths if (tree / name).is_file()]
+    """The latest change among the sdist's files that come from the tree: backends write the others anew.
+
+    setuptools leaves its egg-info in the tree, as new as the last sdist.
+    """
+    kept = [name for name in content.paths if ".egg-info/" not in name and name != "PKG-INFO"]
+    times = [int((tree / name).stat().st_mtime) for name in kept if (tree / name).is_file()]
     return max(times, default=content.newest)
 
 
