@@ -60,7 +60,7 @@ def _write_configuration(directory: Path, text: str, *, in_pyproject: bool, forc
         )
     if in_own if in_pyproject else in_document:
         raise UsageProblem(
-            f"{places[0 if in_pyproject else -1]} would be a second configuration beside this one",
+            f"{places[0 if in_pyproject else -1]} configures this project; a second one beside it is an error",
             hint=f"Remove it first, or replace it there ({'without' if in_pyproject else 'with'} --pyproject).",
         )
     target = (pyproject if in_pyproject else own).resolve()

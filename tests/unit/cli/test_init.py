@@ -77,7 +77,7 @@ def test_force_never_makes_a_second_configuration(
     run(project, *first)
     result = run(project, "--force", *second)
     assert isinstance(result.exception, UsageProblem)
-    assert "second configuration" in result.exception.message
+    assert "a second one beside it" in result.exception.message
     load_config(project, {})
 
 
