@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _TOOLS = ("cibuildwheel", "auditwheel", "build", "pip")
-_NETWORK_SECONDS = 3.0
+_NETWORK_SECONDS = 2.5
 _ENGINE_SECONDS = 10.0
 _BUILDX = re.compile(r"\bv?(?P<version>[0-9]+\.[0-9]+\.[0-9]\S*)")
 

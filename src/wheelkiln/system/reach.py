@@ -14,7 +14,7 @@ from wheelkiln.system.process import mask_secrets
 
 __all__ = ["Reach", "Requester", "place_of", "reach_index", "reach_url", "send_request", "silent"]
 
-_REQUEST_SECONDS = 2.5
+_REQUEST_SECONDS = 2.2
 
 
 @dataclass(frozen=True, slots=True)
