@@ -35,6 +35,9 @@ __all__ = [
 _TOOLS = ("cibuildwheel", "auditwheel", "build", "pip")
 _NETWORK_SECONDS = 2.5
 _ENGINE_SECONDS = 10.0
+_MARGIN_SECONDS = 0.1
+"""One silent index must not lose the readings of the others: they are collected before the whole is given up."""
+
 _BUILDX = re.compile(r"\bv?(?P<version>[0-9]+\.[0-9]+\.[0-9]\S*)")
 
 
@@ -213,7 +216,7 @@ def _read_indexes(probes: Probes, ca_bundle: str | None, end: float) -> tuple[Re
     pending = [
         Pending(partial(reach_index, probes.request, url, settings, ca_bundle), silent(place_of(url))) for url in urls
     ]
-    return tuple(reading.result_by(end) for reading in pending)
+    return tuple(reading.result_by(end - _MARGIN_SECONDS) for reading in pending)
 
 
 def _lost_engine(name: EngineName) -> EngineReading:
