@@ -104,6 +104,8 @@ def _table_of(file: Path) -> Mapping[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}", hint="Mend the syntax at that place.") from error
     tool = content.get("tool", {})
+    if not isinstance(tool, dict):
+        raise ConfigError(f"[tool] in {file} is not a table")
     table = content if file.name == "wheelkiln.toml" and "tool" not in content else tool.get("wheelkiln", {})
     if not isinstance(table, dict):
         raise ConfigError(f"[tool.wheelkiln] in {file} is not a table")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["HostFacts", "read_host"]
+__all__ = ["CA_VARIABLES", "HostFacts", "read_host"]
 
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _CA_BUNDLES = (
@@ -19,7 +19,9 @@ _CA_BUNDLES = (
     "/etc/pki/tls/certs/ca-bundle.crt",  # older RHEL family
     "/etc/ssl/ca-bundle.pem",  # SUSE
 )
-_CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Variables that name a certificate bundle, the first that holds a file wins."""
+
 _CI_VARIABLES = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "TF_BUILD")
 
 
@@ -89,5 +91,5 @@ def _read_emulated() -> frozenset[str]:
 
 def _find_ca_bundle(env: Mapping[str, str]) -> Path | None:
     """Return the certificate bundle that the user's own tools use: by variable, else the system's."""
-    candidates = [env.get(name, "") for name in _CA_VARIABLES] + list(_CA_BUNDLES)
+    candidates = [env.get(name, "") for name in CA_VARIABLES] + list(_CA_BUNDLES)
     return next((Path(name) for name in candidates if name and Path(name).is_file()), None)
