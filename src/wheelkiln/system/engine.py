@@ -15,7 +15,15 @@ from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.host import HostFacts
 from wheelkiln.system.process import Completed, Runner
 
-__all__ = ["BUILDER_UID", "ContainerEngine", "ContainerUser", "EngineName", "find_engine", "join_fields", "probe_engine"]
+__all__ = [
+    "BUILDER_UID",
+    "ContainerEngine",
+    "ContainerUser",
+    "EngineName",
+    "find_engine",
+    "join_fields",
+    "probe_engine",
+]
 
 BUILDER_UID = 1000
 """The unprivileged user of our images, used where the invoking user is root."""

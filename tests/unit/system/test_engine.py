@@ -98,14 +98,14 @@ def test_a_failed_import_says_why() -> None:
         make_engine(runner).import_image(Path("/t/base.tar"), "localhost/b:1", [])
 
 
-def _build(runner: FakeRunner, name: EngineName = EngineName.DOCKER, secret: str = "/s/ca.pem") -> list[str]:
+def _build(runner: FakeRunner, name: EngineName = EngineName.DOCKER, certificates: str = "/s/ca.pem") -> list[str]:
     lines: list[str] = []
     engine = make_engine(runner, name=name)
     status = engine.build_image(
         Path("/ctx"),
         "localhost/x:1",
         platform="linux/amd64",
-        secrets={"pip": Path("/s/pip.conf"), "ca": Path(secret)},
+        secrets={"pip": Path("/s/pip.conf"), "ca": Path(certificates)},
         on_line=lines.append,
     )
     assert status == 0
@@ -132,7 +132,7 @@ def test_podman_builds_by_itself() -> None:
 
 def test_a_secret_of_a_hostile_path_stays_one_field() -> None:
     runner = FakeRunner({"docker buildx build": Answer()})
-    _build(runner, secret='/s,t "u"/ca.pem')
+    _build(runner, certificates='/s,t "u"/ca.pem')
     assert '--secret=id=ca,"src=/s,t ""u""/ca.pem"' in runner.calls[0].argv
 
 
