@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from wheelkiln.errors import UsageProblem
 from wheelkiln.source.facts import ProjectFiles
 
-__all__ = ["SdistContent", "read_sdist"]
+__all__ = ["ZIP_EPOCH", "SdistContent", "read_sdist"]
 
 _MAX_MEMBERS = 200_000
 _MAX_BYTES = 8 << 30
@@ -23,7 +23,7 @@ _ROOT_FILES = {
     "PKG-INFO": "pkg_info",
 }
 _GENERATED = ("PKG-INFO", "setup.cfg")
-_ZIP_EPOCH = 315_532_800
+ZIP_EPOCH = 315_532_800
 """1980-01-01, the oldest time that a wheel's zip format can hold (PKWARE APPNOTE 4.4.6)."""
 _LATEST = 4_354_819_200
 """2108-01-01, the first time that it cannot hold."""
@@ -83,7 +83,7 @@ def _read_members(archive: tarfile.TarFile, path: Path) -> SdistContent:
     return SdistContent(
         files=ProjectFiles(**texts),
         digest=digest,
-        newest=max(newest, _ZIP_EPOCH),
+        newest=max(newest, ZIP_EPOCH),
         size=path.stat().st_size,
         paths=frozenset(names),
     )
