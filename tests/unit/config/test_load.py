@@ -58,14 +58,14 @@ def test_a_named_file_stands_for_the_others(tmp_path: Path) -> None:
 
 
 def test_a_named_file_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="absent.toml cannot be read: No such file"):
+    with pytest.raises(ConfigError, match=r"absent.toml cannot be read: No such file"):
         load_config(tmp_path, {}, file=tmp_path / "absent.toml")
 
 
 @pytest.mark.parametrize("content", [b"policy = ", b"\xff\xfe"])
 def test_broken_toml_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "wheelkiln.toml").write_bytes(content)
-    with pytest.raises(ConfigError, match="wheelkiln.toml is not valid TOML"):
+    with pytest.raises(ConfigError, match=r"wheelkiln.toml is not valid TOML"):
         load_config(tmp_path, {})
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import Answer, FakeRunner
+from tests.fakes import Answer, FakeRunner, Script
 from tests.values import make_engine, make_host
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.engine import ContainerUser, EngineName, find_engine, probe_engine
@@ -50,8 +50,8 @@ def test_an_engine_that_does_not_answer_says_why() -> None:
 
 
 def test_the_first_engine_that_answers_is_found() -> None:
-    gone = EnvironmentProblem("'docker' is not installed")
-    assert find_engine(FakeRunner({"docker": gone, **_PODMAN}), None).name is EngineName.PODMAN
+    gone: dict[str, Script] = {"docker": EnvironmentProblem("'docker' is not installed")}
+    assert find_engine(FakeRunner({**gone, **_PODMAN}), None).name is EngineName.PODMAN
     assert find_engine(FakeRunner({**_DOCKER, **_PODMAN}), None).name is EngineName.DOCKER
 
 
