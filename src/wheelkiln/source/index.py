@@ -48,7 +48,7 @@ def fetch_sdist(wanted: IndexSource, settings: PipSettings, ca_bundle: Path | No
 
 
 def _inside(path: Path, directory: Path) -> Path:
-    """unearth leaves a file of a local place where it is: the user's own must stay there."""
+    """Copy a file of a local place, which unearth leaves where it is: the user's own must stay there."""
     return path if path.parent == directory else Path(shutil.copy(path, directory))
 
 

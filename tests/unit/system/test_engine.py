@@ -62,7 +62,7 @@ def test_a_wanted_engine_is_the_only_one_that_is_asked() -> None:
 
 
 def test_without_an_engine_every_reason_is_told() -> None:
-    script = {
+    script: dict[str, Script] = {
         "docker": EnvironmentProblem("'docker' is not installed"),
         "podman version": Answer(returncode=125, stderr="no socket"),
     }
