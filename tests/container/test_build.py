@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Tool, interrupt, manifest, wait_for
+
+from tests.container.conftest import Tool, interrupt, manifest, wait_for
 
 ONE = ("--python", "cp312")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from wheelkiln.config.model import Config, Frontend
 from wheelkiln.plan.model import ImageSpec, Job
 from wheelkiln.plan.project_settings import ProjectSettings
 from wheelkiln.source.facts import SourceFacts
-from wheelkiln.system.engine import EngineName
+from wheelkiln.system.engine import EngineName, join_fields
 
 __all__ = ["Invocation", "ReadOnlyMount", "render_cibuildwheel_config", "write_toml"]
 
@@ -123,11 +121,8 @@ def _create_args(invocation: Invocation, config: Config) -> list[str]:
 
 
 def _mount(source: Any, target: PurePosixPath, *, read_only: bool) -> str:
-    """A mount in the engines' CSV notation, which can hold any path (docker run: --mount)."""
     fields = ["type=bind", f"source={source}", f"target={target}", *(["readonly"] if read_only else [])]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(fields)
-    return f"--mount={text.getvalue()}"
+    return f"--mount={join_fields(*fields)}"
 
 
 def _repairs(config: Config, settings: ProjectSettings) -> bool:

@@ -49,7 +49,8 @@ def cache_root(config: Config, host: HostFacts) -> Path:
     """Return the directory of all caches: the configured one, else the user's."""
     if config.cache.dir == "auto":
         return host.cache_dir
-    return host.cwd / Path(config.cache.dir).expanduser()
+    first, *rest = Path(config.cache.dir).parts or (".",)
+    return host.home.joinpath(*rest) if first == "~" else host.cwd.joinpath(first, *rest)
 
 
 def cache_mounts(config: Config, root: Path, job_dir: Path) -> tuple[CacheMount, ...]:

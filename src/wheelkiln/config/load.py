@@ -66,7 +66,7 @@ def parse_config(
     try:
         config = Config.model_validate(merged)
     except ValidationError as error:
-        problems = tuple(_explain(item, origins) for item in error.errors())
+        problems = tuple(_explain(item, origins) for item in _root_causes(error.errors()))
         raise ConfigError(
             f"the configuration has {len(problems)} problem{'s' if len(problems) > 1 else ''} ({where})",
             problems=problems,
@@ -148,6 +148,12 @@ def _set(table: dict[str, Any], key: str, value: Any) -> None:
             return  # the validation of the file's own value reports this
         table = inner
     table[last] = value
+
+
+def _root_causes(items: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out that a list is too short when that is only because its items are wrong."""
+    parents = {item["loc"][:-1] for item in items}
+    return [item for item in items if item["type"] != "too_short" or item["loc"] not in parents]
 
 
 def _explain(item: ErrorDetails, origins: Mapping[str, str]) -> str:

@@ -70,14 +70,14 @@ class ImageConfig(_Section):
     @field_validator("base")
     @classmethod
     def _check_base(cls, value: str) -> str:
-        if not re.match(r"^[A-Za-z0-9][\w./:@-]*$", value):
+        if not re.fullmatch(r"[A-Za-z0-9][\w./:@-]*", value):
             raise ValueError("expected 'pypa', 'bootstrap' or an image reference")
         return value
 
     @field_validator("release")
     @classmethod
     def _check_release(cls, value: str) -> str:
-        if not re.match(r"^[a-z][a-z0-9-]*$", value):
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", value):
             raise ValueError("expected a release's code name such as 'bookworm', or 'auto'")
         return value
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from wheelkiln.errors import UsageProblem
 from wheelkiln.source.facts import ProjectFiles
 
-__all__ = ["SdistContent", "read_sdist"]
+__all__ = ["ZIP_EPOCH", "SdistContent", "read_sdist"]
 
 _MAX_MEMBERS = 200_000
 _MAX_BYTES = 8 << 30
@@ -23,8 +23,10 @@ _ROOT_FILES = {
     "PKG-INFO": "pkg_info",
 }
 _GENERATED = ("PKG-INFO", "setup.cfg")
-_ZIP_EPOCH = 315_532_800
+ZIP_EPOCH = 315_532_800
 """1980-01-01, the oldest time that a wheel's zip format can hold (PKWARE APPNOTE 4.4.6)."""
+_LATEST = 4_354_819_200
+"""2108-01-01, the first time that it cannot hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +63,18 @@ def _read_members(archive: tarfile.TarFile, path: Path) -> SdistContent:
     roots: set[str] = set()
     total = newest = 0
     for count, member in enumerate(archive):
-        if count >= _MAX_MEMBERS or total > _MAX_BYTES:
-            raise UsageProblem(f"{path.name} has more than {_MAX_MEMBERS} members or {_MAX_BYTES >> 30} GiB")
         name = _check_member(member, path)
         roots.add(name.parts[0])
         inner = PurePosixPath(*name.parts[1:]).as_posix()
         total += member.size
+        if count >= _MAX_MEMBERS or total > _MAX_BYTES:
+            raise UsageProblem(f"{path.name} has more than {_MAX_MEMBERS} members or {_MAX_BYTES >> 30} GiB")
         entries.append(_entry(archive, member, inner))
         if not member.isfile():
             continue
         names.add(inner)
         if inner not in _GENERATED and ".egg-info/" not in inner:
-            newest = max(newest, int(member.mtime))
+            newest = max(newest, _whole_seconds(member.mtime))
         if inner in _ROOT_FILES:
             texts[_ROOT_FILES[inner]] = _read_text(archive, member)
     if len(roots) != 1:
@@ -81,10 +83,15 @@ def _read_members(archive: tarfile.TarFile, path: Path) -> SdistContent:
     return SdistContent(
         files=ProjectFiles(**texts),
         digest=digest,
-        newest=max(newest, _ZIP_EPOCH),
+        newest=max(newest, ZIP_EPOCH),
         size=path.stat().st_size,
         paths=frozenset(names),
     )
+
+
+def _whole_seconds(mtime: float) -> int:
+    """Read a member's time; pax headers can hold any number, and words such as ``inf`` and ``nan``."""
+    return int(mtime) if 0 <= mtime < _LATEST else 0
 
 
 def _check_member(member: tarfile.TarInfo, path: Path) -> PurePosixPath:
@@ -96,6 +103,8 @@ def _check_member(member: tarfile.TarInfo, path: Path) -> PurePosixPath:
     name = PurePosixPath(member.name)
     if not name.parts:
         raise UsageProblem(f"{path.name} holds a member without a name")
+    if name.is_absolute() or ".." in name.parts:
+        raise UsageProblem(f"{path.name} holds a dangerous member: {member.name!r}")
     return name
 
 

@@ -20,6 +20,7 @@ __all__ = ["Backend", "ProjectFiles", "SourceFacts", "read_facts"]
 
 _NAME = re.compile(r"^([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])$", re.IGNORECASE)
 _SETUP_LIMITED = re.compile(r"""py_limited_api['"]?\s*[:=]\s*['"](?P<tag>cp3[0-9]+)['"]""")
+_LIMITED = re.compile(r"cp3[0-9]{1,2}|py3")
 _SETUP_REQUIRES = re.compile(r"""\bpython_requires\s*=\s*['"](?P<spec>[^'"]+)['"]""")
 
 
@@ -123,7 +124,13 @@ def _read_backend(pyproject: Mapping[str, Any]) -> Backend:
 
 
 def _read_limited_api(pyproject: Mapping[str, Any], cfg: configparser.ConfigParser, setup_py: str) -> str:
-    """Read the stable ABI's starting tag from where the common backends keep it."""
+    """Read the stable ABI's starting tag; what is no tag is left to the backend to refuse."""
+    found = _find_limited_api(pyproject, cfg, setup_py)
+    return found if _LIMITED.fullmatch(found) else ""
+
+
+def _find_limited_api(pyproject: Mapping[str, Any], cfg: configparser.ConfigParser, setup_py: str) -> str:
+    """Look where the common backends keep it."""
     py_api = str(_table(pyproject, "tool", "scikit-build", "wheel").get("py-api", ""))
     if py_api.startswith(("cp3", "py3", "py2.py3")):
         return "py3" if "py3" in py_api and not py_api.startswith("cp3") else py_api

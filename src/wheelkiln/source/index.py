@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ def fetch_sdist(wanted: IndexSource, settings: PipSettings, ca_bundle: Path | No
         with _make_client(settings, ca_bundle) as client, _collecting_troubles() as troubles:
             finder = _make_finder(settings, client)
             link = _find_link(finder, pin, wanted, troubles)
-            return Path(finder.download(link, directory))
+            return _inside(Path(finder.download(link, directory)), directory)
     except (httpx2.HTTPError, httpx2.InvalidURL, ConnectionError) as error:
         raise EnvironmentProblem(
             f"the package index could not be reached for {pin}: {mask_secrets(str(error))}",
@@ -44,6 +45,11 @@ def fetch_sdist(wanted: IndexSource, settings: PipSettings, ca_bundle: Path | No
         ) from error
     except UnpackError as error:
         raise EnvironmentProblem(f"the download of {pin} is damaged: {mask_secrets(str(error))}") from error
+
+
+def _inside(path: Path, directory: Path) -> Path:
+    """Copy a file of a local place, which unearth leaves where it is: the user's own must stay there."""
+    return path if path.parent == directory else Path(shutil.copy(path, directory))
 
 
 def _make_client(settings: PipSettings, ca_bundle: Path | None) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wheelkiln.errors import BuildError, EnvironmentProblem, UsageProblem
-from wheelkiln.source.archive import SdistContent, read_sdist
+from wheelkiln.source.archive import ZIP_EPOCH, SdistContent, read_sdist
 from wheelkiln.source.facts import ProjectFiles, SourceFacts, read_facts
 from wheelkiln.source.index import fetch_sdist
 from wheelkiln.source.spec import DirectorySource, GitSource, IndexSource, SdistSource, SourceSpec
@@ -133,7 +133,7 @@ def _newest_in_tree(content: SdistContent, tree: Path) -> int:
     """
     kept = [name for name in content.paths if ".egg-info/" not in name and name != "PKG-INFO"]
     times = [int((tree / name).stat().st_mtime) for name in kept if (tree / name).is_file()]
-    return max(times, default=content.newest)
+    return max(ZIP_EPOCH, max(times, default=content.newest))
 
 
 def _fetch_cached(spec: IndexSource, host: HostFacts, runner: Runner, cache_dir: Path) -> Path:

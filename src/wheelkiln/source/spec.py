@@ -13,7 +13,8 @@ from wheelkiln.errors import UsageProblem
 __all__ = ["DirectorySource", "GitSource", "IndexSource", "SdistSource", "SourceSpec", "parse_source"]
 
 _ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
-_GIT = re.compile(r"^git\+(?P<url>(?:https?|ssh|file|git)://.+?)(?:@(?P<ref>[^@/][^@]*))?$")
+_GIT = re.compile(r"^git\+(?P<url>(?:https?|ssh|file|git)://[^/]*/[^@]+)(?:@(?P<ref>[^@/][^@]*))?$")
+"""An @ before the first slash belongs to the user's name: ``ssh://git@host/project.git``."""
 _REF = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/+-]*$")
 
 

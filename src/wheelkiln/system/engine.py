@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +15,27 @@ from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.host import HostFacts
 from wheelkiln.system.process import Completed, Runner
 
-__all__ = ["BUILDER_UID", "ContainerEngine", "ContainerUser", "EngineName", "find_engine", "probe_engine"]
+__all__ = [
+    "BUILDER_UID",
+    "ContainerEngine",
+    "ContainerUser",
+    "EngineName",
+    "find_engine",
+    "join_fields",
+    "probe_engine",
+]
 
 BUILDER_UID = 1000
 """The unprivileged user of our images, used where the invoking user is root."""
 _PROBE_SECONDS = 20.0
 _LABEL = "io.wheelkiln.run"
+
+
+def join_fields(*fields: str) -> str:
+    """Join the fields of ``--mount`` and ``--secret`` in the engines' CSV notation, which can hold any path."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(fields)
+    return text.getvalue()
 
 
 class EngineName(StrEnum):
@@ -88,7 +105,7 @@ class ContainerEngine:
             if self.name is EngineName.DOCKER
             else ["--layers", "--format=docker"]
         )
-        argv += [f"--secret=id={key},src={path}" for key, path in sorted(secrets.items())]
+        argv += [f"--secret={join_fields(f'id={key}', f'src={path}')}" for key, path in sorted(secrets.items())]
         return self.runner.stream([*argv, str(context)], on_line=on_line)
 
     def user_for(self, host: HostFacts) -> ContainerUser:

@@ -17,7 +17,7 @@ from wheelkiln.errors import EnvironmentProblem
 
 __all__ = ["Completed", "ProcessRunner", "Runner", "mask_secrets"]
 
-_CREDENTIALS_IN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
+_CREDENTIALS_IN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s]+@", re.IGNORECASE)
 _STOP_SECONDS = 10.0
 
 

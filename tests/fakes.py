@@ -1,0 +1,97 @@
+"""Hand-written stand-ins for what is outside of the program."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wheelkiln.system.process import Completed
+
+__all__ = ["Answer", "Call", "FakeClock", "FakeRunner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command that was asked for; the running interpreter is called ``python`` in it."""
+
+    argv: tuple[str, ...]
+    cwd: Path | None = None
+    env: Mapping[str, str] | None = None
+
+    @property
+    def line(self) -> str:
+        return shlex.join(self.argv)
+
+    def option(self, name: str) -> str:
+        """Return the argument that follows an option."""
+        return self.argv[self.argv.index(name) + 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    stdout: str = ""
+    returncode: int = 0
+    stderr: str = ""
+
+
+Script = Answer | Exception | Callable[[Call], Answer]
+
+
+@dataclass
+class FakeRunner:
+    """Answers commands by the longest scripted beginning of their line, refuses all others, and keeps the calls."""
+
+    script: Mapping[str, Script] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+
+    def capture(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Completed:
+        answer = self._answer(argv, cwd, env)
+        return Completed(tuple(argv), answer.returncode, answer.stdout, answer.stderr)
+
+    def stream(
+        self,
+        argv: Sequence[str],
+        *,
+        on_line: Callable[[str], None],
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> int:
+        answer = self._answer(argv, cwd, env)
+        for line in answer.stdout.splitlines():
+            on_line(line)
+        return answer.returncode
+
+    @property
+    def lines(self) -> list[str]:
+        return [call.line for call in self.calls]
+
+    def _answer(self, argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None) -> Answer:
+        call = Call(tuple("python" if part == sys.executable else part for part in argv), cwd, env)
+        self.calls.append(call)
+        matching = [beginning for beginning in self.script if call.line.startswith(beginning)]
+        if not matching:
+            raise AssertionError(f"no answer is scripted for: {call.line}")
+        answer = self.script[max(matching, key=len)]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Answer) else answer(call)
+
+
+@dataclass
+class FakeClock:
+    """A clock that is moved by hand."""
+
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from tests.values import make_config, make_host, make_job
+from wheelkiln.cache.settings import (
+    BUILD_DIR,
+    ENVIRONMENT_DIR,
+    CacheMount,
+    cache_environment,
+    cache_mounts,
+    cache_root,
+    make_cache_directories,
+)
+from wheelkiln.errors import EnvironmentProblem
+
+
+def test_the_users_cache_directory_is_the_default() -> None:
+    assert cache_root(make_config(), make_host()) == Path("/home/dev/.cache/wheelkiln")
+
+
+@pytest.mark.parametrize(
+    ("configured", "root"),
+    [
+        ("/srv/cache", "/srv/cache"),
+        ("cache", "/work/cache"),
+        ("../cache", "/work/../cache"),
+        ("~/kiln", "/home/dev/kiln"),
+        ("~", "/home/dev"),
+        ("~nosuchuser/kiln", "/work/~nosuchuser/kiln"),
+    ],
+)
+def test_a_configured_cache_directory(configured: str, root: str) -> None:
+    assert cache_root(make_config({"cache": {"dir": configured}}), make_host()) == Path(root)
+
+
+def test_the_mounts_of_a_job() -> None:
+    mounts = cache_mounts(make_config(), Path("/c"), Path("/c/runs/1/job"))
+    assert [(str(mount.source), str(mount.target)) for mount in mounts] == [
+        ("/c/ccache", "/opt/wheelkiln/mnt/ccache"),
+        ("/c/uv", "/opt/wheelkiln/mnt/uv"),
+        ("/c/runs/1/job", "/opt/wheelkiln/mnt/job"),
+    ]
+
+
+def test_what_root_writes_is_kept_apart() -> None:
+    mounts = cache_mounts(make_config({"container": {"user": "root"}}), Path("/c"), Path("/j"))
+    assert [str(mount.source) for mount in mounts] == ["/c/ccache-root", "/c/uv-root", "/j"]
+
+
+def test_the_environment_points_into_the_mounts() -> None:
+    environment = cache_environment(make_config({"cache": {"max-size": "5G"}}), make_job(), 1_700_000_000)
+    targets = [str(mount.target) for mount in cache_mounts(make_config(), Path("/c"), Path("/j"))]
+    assert environment["CCACHE_DIR"] == targets[0]
+    assert environment["UV_CACHE_DIR"] == targets[1]
+    assert environment["CCACHE_STATSLOG"] == f"{targets[2]}/ccache.log"
+    assert environment["CCACHE_MAXSIZE"] == "5G"
+    assert environment["CCACHE_NAMESPACE"] == "kern-x86_64-default"
+    assert environment["CCACHE_COMPILERCHECK"] == "%compiler% -v"
+    assert environment["SOURCE_DATE_EPOCH"] == "1700000000"
+
+
+def test_the_fixed_paths_hold_no_python_tag() -> None:
+    assert (str(ENVIRONMENT_DIR), str(BUILD_DIR)) == ("/tmp/wheelkiln/env", "/tmp/wheelkiln/build")
+
+
+def _mounts(*sources: Path) -> tuple[CacheMount, ...]:
+    return tuple(CacheMount(source, PurePosixPath("/m")) for source in sources)
+
+
+def test_directories_are_made(tmp_path: Path) -> None:
+    make_cache_directories(_mounts(tmp_path / "a/b", tmp_path / "c"), None)
+    assert (tmp_path / "a/b").is_dir()
+    assert (tmp_path / "c").is_dir()
+
+
+def test_directories_that_have_their_owner_are_left_alone(tmp_path: Path) -> None:
+    make_cache_directories(_mounts(tmp_path), (os.getuid(), os.getgid()))
+    assert tmp_path.stat().st_uid == os.getuid()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_directories_are_given_to_who_writes_there(tmp_path: Path) -> None:
+    make_cache_directories(_mounts(tmp_path / "new"), (1000, 1000))
+    assert ((tmp_path / "new").stat().st_uid, (tmp_path / "new").stat().st_gid) == (1000, 1000)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(EnvironmentProblem, match="belongs to another user"):
+        make_cache_directories(_mounts(tmp_path), None)
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EnvironmentProblem) as caught:
+        make_cache_directories(_mounts(tmp_path / "file/ccache"), None)
+    assert "[tool.wheelkiln.cache] dir" in caught.value.hint
