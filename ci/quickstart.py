@@ -43,7 +43,7 @@ def choose_base() -> str:
     """Take the official image where its registry answers, else make a base from this distribution's packages."""
     done = subprocess.run([wheelkiln(), "doctor", "--format", "json"], capture_output=True, text=True, check=False)
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
-    return "pypa" if checks["image registry"]["status"] == "ok" else "bootstrap"
+    return "pypa" if checks["registry"]["status"] == "ok" else "bootstrap"
 
 
 def build(project: str, base: str, *options: str) -> dict[str, Any]:

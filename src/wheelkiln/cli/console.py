@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["make_console", "print_notices", "print_skipped"]
 
-_PLAIN_WIDTH = 120
+_PLAIN_WIDTH = 200
 
 
 def make_console(*, stderr: bool) -> Console:

@@ -70,8 +70,8 @@ def read_project_settings(
     kept: dict[str, Any] = {}
     linux = table.get("linux", {}) if isinstance(table.get("linux", {}), dict) else {}
     for name, value in table.items():
-        if name == "overrides" and isinstance(value, list):
-            kept[name] = [o for o in (_keep_table(o, "overrides.", facts, tests, notices) for o in value) if len(o) > 1]
+        if name == "overrides":
+            kept[name] = _keep_overrides(value, facts, tests, notices)
         elif name == "linux":
             kept[name] = _keep_table(linux, "linux.", facts, tests, notices)
         elif name not in ("macos", "windows", "pyodide", "android", "ios"):
@@ -80,7 +80,7 @@ def read_project_settings(
     notices += _note_commands(kept, config, family)
     return ProjectSettings(
         table={name: value for name, value in kept.items() if value not in ({}, [])},
-        build=_selector(linux.get("build", table.get("build", "*"))) or "*",
+        build=_selector(table.get("build", "*")) or "*",
         skip=_selector(table.get("skip", "")),
         notices=tuple(notices),
     )
@@ -95,6 +95,21 @@ def merge_environment_variables(environ: Mapping[str, str]) -> tuple[dict[str, s
         for name in owned
     )
     return {name: value for name, value in passed.items() if name not in owned}, notices
+
+
+def _keep_overrides(value: Any, facts: CibuildwheelFacts, tests: bool, notices: list[Notice]) -> list[dict[str, Any]]:
+    """Keep the tables that still say something besides which identifiers they select."""
+    entries = value if isinstance(value, list) else [value]
+    if not all(isinstance(entry, dict) for entry in entries):
+        notices.append(
+            Notice(
+                "project-setting-left-out",
+                "[tool.cibuildwheel] overrides is not an array of tables: what is not a table is left out",
+                "Write each as [[tool.cibuildwheel.overrides]] with a 'select'.",
+            )
+        )
+    tables = (_keep_table(entry, "overrides.", facts, tests, notices) for entry in entries if isinstance(entry, dict))
+    return [table for table in tables if len(table) > 1]
 
 
 def _keep_table(

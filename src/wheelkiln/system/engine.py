@@ -160,13 +160,23 @@ def _label_value(line: str) -> str:
 
 
 def find_engine(runner: Runner, wanted: EngineName | None) -> ContainerEngine:
-    """Return the wanted engine, or the first that answers; raise EnvironmentProblem with each one's reason."""
+    """Return the wanted engine, or the first that answers and builds images, or the first that answers.
+
+    Raise EnvironmentProblem with each one's reason when none does.
+    """
     reasons = []
+    answering = []
     for name in [wanted] if wanted else list(EngineName):
         try:
-            return probe_engine(runner, name)
+            engine = probe_engine(runner, name)
         except EnvironmentProblem as problem:
             reasons.append(f"  {name}: {problem.message}")
+            continue
+        if engine.can_build:
+            return engine
+        answering.append(engine)
+    if answering:
+        return answering[0]
     raise EnvironmentProblem(
         "\n".join(["no container engine answers", *reasons]),
         hint="Install and start docker or podman ('./ci/engine' in wheelkiln's repository does it on Debian and "
@@ -184,19 +194,21 @@ def probe_engine(runner: Runner, name: EngineName) -> ContainerEngine:
         return ContainerEngine(
             name=name,
             version=str(info.get("Client", {}).get("Version", "")),
-            rootless=runner.capture(["podman", "info", "--format", "{{.Host.Security.Rootless}}"]).stdout.strip()
-            == "true",
+            rootless=_ask(runner, "podman", "info", "--format", "{{.Host.Security.Rootless}}") == "true",
             can_build=True,
             runner=runner,
         )
-    security = runner.capture(["docker", "info", "--format", "{{json .SecurityOptions}}"], timeout=_PROBE_SECONDS)
     return ContainerEngine(
         name=name,
         version=str((info.get("Server") or {}).get("Version", "")),
-        rootless="name=rootless" in security.stdout,
-        can_build=runner.capture(["docker", "buildx", "version"]).ok,
+        rootless="name=rootless" in _ask(runner, "docker", "info", "--format", "{{json .SecurityOptions}}"),
+        can_build=runner.capture(["docker", "buildx", "version"], timeout=_PROBE_SECONDS).ok,
         runner=runner,
     )
+
+
+def _ask(runner: Runner, *argv: str) -> str:
+    return runner.capture(argv, timeout=_PROBE_SECONDS).stdout.strip()
 
 
 def _parse_object(text: str) -> dict[str, Any]:
