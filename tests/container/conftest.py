@@ -85,6 +85,15 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def podman_without_systemd() -> Iterator[None]:
+    """Give podman the settings that it needs where no systemd manages control groups."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not Path("/run/systemd/system").is_dir():
+            patch.setenv("CONTAINERS_CONF", str(Path(__file__).parent / "containers.conf"))
+        yield
+
+
 def engines() -> list[str]:
     probes = {"docker": ["docker", "version"], "podman": ["podman", "info"]}
     return [
