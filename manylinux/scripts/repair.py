@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,17 +30,24 @@ def main() -> int:
     parser.add_argument("rest", nargs="*")
     options = parser.parse_args()
     wheel = options.wheel
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch_name:
+        scratch = Path(scratch_name)
         in_wheel = [entry for entry in options.library_dir if not entry.startswith("/")]
         if in_wheel:
-            wheel = add_run_paths(wheel, Path(scratch) / "configured", in_wheel, wanted=None) or wheel
+            wheel = add_run_paths(wheel, scratch / "configured", in_wheel, wanted=None)
         absolute = [entry for entry in options.library_dir if entry.startswith("/")]
-        status, output = run_auditwheel(wheel, options.dest, options.rest, absolute)
+        made = scratch / "first"
+        status, output = run_auditwheel(wheel, made, options.rest, absolute)
         missing = sorted(set(NOT_LOCATED.findall(output)))
         if status != 0 and missing:
-            mended = mend(wheel, Path(scratch) / "mended", missing)
+            mended = mend(wheel, scratch / "mended", missing)
             if mended is not None:
-                status, _ = run_auditwheel(mended, options.dest, options.rest, absolute)
+                made = scratch / "second"
+                status, _ = run_auditwheel(mended, made, options.rest, absolute)
+        if status == 0:  # a failed auditwheel can leave a wheel behind, too
+            options.dest.mkdir(parents=True, exist_ok=True)
+            for path in made.glob("*.whl"):
+                shutil.move(path, options.dest / path.name)
     return status
 
 

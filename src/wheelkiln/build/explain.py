@@ -20,6 +20,19 @@ _NOISE = re.compile(
 _BEFORE, _AFTER, _MOST = 1, 6, 24
 _LAST = 6
 
+_DOING = {
+    "copy": "copying the source into the container",
+    "before-all": "running the project's before-all",
+    "before-build": "running the project's before-build",
+    "setup": "setting up the interpreter",
+    "frontend": "starting the build frontend",
+    "environment": "installing the build requirements",
+    "compile": "compiling",
+    "repair": "repairing the wheel with auditwheel",
+    "test": "testing the wheel",
+    "collect": "copying the wheel out of the container",
+}
+
 _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
     (
         r"Build failed because a pure Python wheel was generated",
@@ -88,12 +101,7 @@ def explain_failure(lines: Sequence[str], stage: str, config: Config) -> tuple[s
         match = re.search(pattern, text)
         if match:
             return message.format(**match.groupdict()), hint
-    where = {
-        "compile": "compiling",
-        "environment": "installing the build requirements",
-        "repair": "auditwheel repair",
-    }
-    return f"failed while {where.get(stage, stage or 'starting')}", _general_hint(config)
+    return f"failed while {_DOING.get(stage, 'starting the build')}", _general_hint(config)
 
 
 def _general_hint(config: Config) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -95,16 +96,20 @@ def _whole_seconds(mtime: float) -> int:
 
 
 def _check_member(member: tarfile.TarInfo, path: Path) -> PurePosixPath:
-    """Refuse what tarfile's data filter refuses (PEP 706): nothing of an sdist may leave its directory."""
-    try:
-        tarfile.data_filter(member, "/nowhere")
-    except tarfile.FilterError as error:
-        raise UsageProblem(f"{path.name} holds a dangerous member: {error}") from error
+    """Refuse what leaves the sdist's directory, and devices (PEP 706's rules; Python before 3.11.4 has no filters)."""
     name = PurePosixPath(member.name)
     if not name.parts:
         raise UsageProblem(f"{path.name} holds a member without a name")
-    if name.is_absolute() or ".." in name.parts:
-        raise UsageProblem(f"{path.name} holds a dangerous member: {member.name!r}")
+    target = name
+    if member.issym():
+        target = name.parent / member.linkname
+    elif member.islnk():
+        target = PurePosixPath(member.linkname)
+    inside = not posixpath.normpath(target).startswith(("/", ".."))
+    if name.is_absolute() or ".." in name.parts or not inside or member.isdev():
+        raise UsageProblem(
+            f"{path.name} holds a dangerous member: {member.name!r}", hint="It was not unpacked; do not build it."
+        )
     return name
 
 

@@ -1,6 +1,15 @@
 #include <Python.h>
+#include <stdlib.h>
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "stable_kernel", NULL, -1, NULL, NULL, NULL, NULL, NULL};
+static PyObject *draw(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return PyLong_FromLong(rand());
+}
+
+static PyMethodDef methods[] = {{"draw", draw, METH_NOARGS, "Return a number."}, {NULL, NULL, 0, NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "stable_kernel", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit_stable_kernel(void)
 {
