@@ -13,7 +13,13 @@ from pathlib import Path
 from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
 from wheelkiln.build.explain import explain_failure, relevant_lines
 from wheelkiln.build.outcome import Event, Outcome, StageStarted, Status, WheelFile
-from wheelkiln.build.request import BuildRequest, cache_owner, container_network_environment, make_invocation
+from wheelkiln.build.request import (
+    PROJECT_SCRATCH,
+    BuildRequest,
+    container_network_environment,
+    container_user,
+    make_invocation,
+)
 from wheelkiln.build.stages import StageClock, plain_text, stage_of
 from wheelkiln.cache.settings import STATISTICS_LOG, make_cache_directories
 from wheelkiln.cache.statistics import CompileStatistics, count_calls, parse_statistics_log
@@ -46,7 +52,7 @@ def run_job(request: BuildRequest, job: Job, job_dir: Path, run_id: str, emit: C
         ran = _run_cibuildwheel(request, job, job_dir, run_id, clock, emit)
         outcome = _finish(request, job, job_dir, ran, clock, emit)
     finally:
-        for scratch in ("wheels", "tmp"):
+        for scratch in ("wheels", "tmp", f"mount/{PROJECT_SCRATCH}"):
             shutil.rmtree(job_dir / scratch, ignore_errors=True)
     return _with_figures(outcome, job_dir, log, clock, time.monotonic() - started)
 
@@ -75,7 +81,7 @@ def _run_cibuildwheel(
     emit: Callable[[Event], None],
 ) -> _Ran:
     invocation = make_invocation(request, (job,), job_dir / "mount", run_id)
-    make_cache_directories(invocation.mounts, cache_owner(request))
+    make_cache_directories(invocation.mounts, container_user(request).owner)
     (job_dir / "tmp").mkdir()
     config_file = job_dir / "cibuildwheel.toml"
     table = render_cibuildwheel_config(

@@ -9,18 +9,28 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from wheelkiln.build.cibuildwheel_config import Invocation, ReadOnlyMount, render_cibuildwheel_config
-from wheelkiln.cache.settings import cache_environment, cache_mounts
+from wheelkiln.cache.settings import CacheMount, cache_environment, cache_mounts
 from wheelkiln.config.model import Config
 from wheelkiln.plan.model import Job, Plan
 from wheelkiln.plan.project_settings import ProjectSettings
 from wheelkiln.source.prepare import PreparedSource
-from wheelkiln.system.engine import ContainerEngine
+from wheelkiln.system.engine import ContainerEngine, ContainerUser
 from wheelkiln.system.host import HostFacts
 from wheelkiln.system.pip_settings import PipSettings
 
-__all__ = ["BuildRequest", "cache_owner", "container_network_environment", "job_key", "make_invocation"]
+__all__ = [
+    "PROJECT_SCRATCH",
+    "BuildRequest",
+    "container_network_environment",
+    "container_user",
+    "job_key",
+    "make_invocation",
+]
 
 _KEY_FORMAT = 1
+_PROJECT = PurePosixPath("/project")
+PROJECT_SCRATCH = "project"
+"""Name of the directory in the job's mount that stands for the container's /project where it must."""
 _CA_TARGET = PurePosixPath("/opt/wheelkiln/mnt/ca-bundle.pem")
 _CA_NAMES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -48,30 +58,29 @@ class BuildRequest:
 def make_invocation(request: BuildRequest, jobs: tuple[Job, ...], job_dir: Path, run_id: str) -> Invocation:
     """Put together one cibuildwheel run of jobs that share an image; job_dir is the host's side of the job's mount."""
     image = request.plan.image_of(jobs[0])
-    user = (
-        ("--user=0:0",)
-        if request.config.container.user == "root"
-        else request.engine.user_for(request.host).create_args
-    )
+    user = container_user(request)
+    mounts = cache_mounts(request.config, request.cache_root, job_dir)
+    if not user.is_builder:  # cibuildwheel's copy sets the directory's mode, which only its owner may do
+        mounts = (*mounts, CacheMount(job_dir / PROJECT_SCRATCH, _PROJECT))
     return Invocation(
         jobs=jobs,
         image=image,
         reference=request.plan.references[image.name],
         engine=request.engine.name,
-        user_args=user,
+        user_args=user.create_args,
         label=request.engine.run_label(run_id),
-        mounts=cache_mounts(request.config, request.cache_root, job_dir),
+        mounts=mounts,
         read_only=_read_only_mounts(request),
         environment=_environment(request, jobs[0]),
         passed=tuple(container_network_environment(request)),
     )
 
 
-def cache_owner(request: BuildRequest) -> tuple[int, int] | None:
-    """Return the uid and gid that must own the mounted directories, None for the invoking user's own."""
+def container_user(request: BuildRequest) -> ContainerUser:
+    """Return the user that the builds of this request run as."""
     if request.config.container.user == "root":
-        return None
-    return request.engine.user_for(request.host).owner
+        return ContainerUser(("--user=0:0",), None)
+    return request.engine.user_for(request.host)
 
 
 def _environment(request: BuildRequest, job: Job) -> dict[str, str]:

@@ -154,7 +154,7 @@ def _remove_old_runs(runs: Path, cache_root: Path) -> None:
     for run in finished[: max(0, len(finished) - _KEPT_RUNS)]:
         shutil.rmtree(run, ignore_errors=True)
     for run in finished[-_KEPT_RUNS:]:
-        for scratch in (*run.glob("*/tmp"), *run.glob("*/wheels")):
+        for scratch in (*run.glob("*/tmp"), *run.glob("*/wheels"), *run.glob("*/mount/project")):
             shutil.rmtree(scratch, ignore_errors=True)
 
 

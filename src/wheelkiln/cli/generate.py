@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
-from wheelkiln.build.request import BuildRequest, cache_owner, make_invocation
+from wheelkiln.build.request import BuildRequest, container_user, make_invocation
 from wheelkiln.cache.settings import cache_root, make_cache_directories
 from wheelkiln.cli.console import print_notices
 from wheelkiln.cli.options import LocatedSource, ProjectOptions, gather_plan, located_source, project_options
@@ -48,7 +48,7 @@ def cibuildwheel(engine: str | None, output: Path | None, check: bool, **values:
         jobs = tuple(job for job in plan.jobs if job.image == spec.name)
         statistics_dir = request.cache_root / "statistics"
         invocation = make_invocation(request, jobs, statistics_dir, run_id="generated")
-        make_cache_directories(invocation.mounts, cache_owner(request))
+        make_cache_directories(invocation.mounts, container_user(request).owner)
         table = render_cibuildwheel_config(
             invocation, request.config, located.facts, request.settings, tests=inputs.tests
         )

@@ -45,10 +45,15 @@ class EngineName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContainerUser:
-    """The user that a build runs as: arguments of ``create``, and who must own what it writes (None: the invoker)."""
+    """The user that a build runs as.
+
+    create_args are arguments of ``create``, owner is who must own what it writes (None: the invoking user), and
+    is_builder tells whether it is the image's own user, or root, who may write to the image's project directory.
+    """
 
     create_args: tuple[str, ...]
     owner: tuple[int, int] | None
+    is_builder: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ class ContainerEngine:
         if host.uid == 0:
             return ContainerUser((f"--user={BUILDER_UID}:{BUILDER_UID}",), (BUILDER_UID, BUILDER_UID))
         mapping = ("--userns=keep-id",) if self.rootless else ()
-        return ContainerUser((*mapping, f"--user={host.uid}:{host.gid}"), None)
+        return ContainerUser((*mapping, f"--user={host.uid}:{host.gid}"), None, is_builder=host.uid == BUILDER_UID)
 
     def run_label(self, run_id: str) -> str:
         """The ``create`` argument that marks a container as belonging to one of our runs."""
