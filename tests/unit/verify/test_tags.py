@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.archives import write_wheel
 from tests.fakes import Answer, FakeRunner
-from tests.values import write_wheel
 from wheelkiln.verify.findings import Severity
 from wheelkiln.verify.tags import check_wheel, serves
 
