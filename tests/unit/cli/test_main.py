@@ -36,6 +36,7 @@ def test_every_command_of_the_help_is_there_and_says_the_same() -> None:
             command = cli.get_command(context, name)
             assert isinstance(command, click.Command)
             assert command.name == name
+            assert command.short_help
             assert command.short_help in " ".join(help_text.split())
             assert import_module(f"wheelkiln.cli.{name}").command is command
 

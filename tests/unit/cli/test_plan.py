@@ -10,6 +10,8 @@ from click.testing import CliRunner, Result
 from wheelkiln.cli.plan import command
 from wheelkiln.errors import ConfigError, NothingSelectedError, UsageProblem
 
+pytestmark = pytest.mark.usefixtures("project")
+
 _PYPROJECT = """
 [project]
 name = "kern"
@@ -43,7 +45,7 @@ def _json(*arguments: str) -> dict[str, Any]:
     return value
 
 
-def test_the_plan_as_json(project: Path) -> None:
+def test_the_plan_as_json() -> None:
     plan = _json()
     assert (plan["format"], plan["project"], plan["version"]) == (1, "kern", "1.2")
     assert [job["id"] for job in plan["jobs"]] == ["cp311-manylinux_x86_64", "cp312-manylinux_x86_64"]
@@ -52,7 +54,7 @@ def test_the_plan_as_json(project: Path) -> None:
     assert plan["references"]["manylinux2014_x86_64"].startswith("localhost/wheelkiln/manylinux2014_x86_64:")
 
 
-def test_the_plan_as_a_table(project: Path) -> None:
+def test_the_plan_as_a_table() -> None:
     result = _plan()
     assert result.stdout.splitlines()[0] == "kern 1.2: 2 jobs"
     assert "cp311-manylinux_x86_64  localhost/wheelkiln/manylinux2014_x86_64:" in result.stdout
@@ -71,7 +73,7 @@ def test_a_directory_elsewhere(project: Path, monkeypatch: pytest.MonkeyPatch) -
     assert _json(str(project))["project"] == "kern"
 
 
-def test_flags_win_over_variables_over_the_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_win_over_variables_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHEELKILN_PYTHON", "cp312")
     assert [job["identifier"][:5] for job in _json()["jobs"]] == ["cp312"]
     assert [job["identifier"][:5] for job in _json("--python", "cp313", "--python", "cp311")["jobs"]] == [
@@ -80,7 +82,7 @@ def test_flags_win_over_variables_over_the_file(project: Path, monkeypatch: pyte
     ]
 
 
-def test_only_and_skip(project: Path) -> None:
+def test_only_and_skip() -> None:
     assert [job["id"] for job in _json("--only", "cp31[12]*", "--skip", "cp312*")["jobs"]] == ["cp311-manylinux_x86_64"]
 
 
@@ -94,13 +96,13 @@ def test_every_setting_is_explained(project: Path, monkeypatch: pytest.MonkeyPat
     assert f'python = ["cp310", "cp311", "cp312"]  ({project}/pyproject.toml)' in lines
 
 
-def test_notices_go_to_stderr(project: Path) -> None:
+def test_notices_go_to_stderr() -> None:
     result = _plan("--format", "json", "--base", "bootstrap")
     json.loads(result.stdout)
     assert 'notice: policy = "manylinux2014" is not enforced on the bootstrap base' in result.stderr
 
 
-def test_an_empty_plan_is_printed_and_then_an_error(project: Path) -> None:
+def test_an_empty_plan_is_printed_and_then_an_error() -> None:
     result = CliRunner().invoke(command, ["--only", "nothing"], standalone_mode=False)
     assert isinstance(result.exception, NothingSelectedError)
     assert result.stdout.splitlines()[0] == "kern 1.2: 0 jobs"
@@ -118,7 +120,7 @@ def test_markup_in_names_is_text(project: Path) -> None:
     assert "[tool.cibuildwheel] skip = 'cp312-* [red]' names it" in _plan().stdout
 
 
-def test_wrong_values_are_the_users(project: Path) -> None:
+def test_wrong_values_are_the_users() -> None:
     with pytest.raises(ConfigError, match=r"python.0: 'py3' does not match .* \(from command line\)"):
         _plan("--python", "py3")
     with pytest.raises(UsageProblem):
