@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.archives import write_wheel
 from wheelkiln.system.process import Completed
 
-__all__ = ["Answer", "Call", "FakeClock", "FakeRunner"]
+__all__ = ["Answer", "Call", "FakeCibuildwheel", "FakeClock", "FakeRunner"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +96,38 @@ class FakeClock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@dataclass
+class FakeCibuildwheel:
+    """cibuildwheel and auditwheel as a run sees them: wheels appear, lines are printed, statistics are logged.
+
+    wheels are the file names by identifier (default: one for that Python); broken holds identifiers that fail.
+    """
+
+    wheels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()
+    output: str = "Starting container image x...\n\x1b[1m* Building wheel...\x1b[0m\nRepairing wheel...\n"
+    statistics: str = "# a.c\ncache_miss\n# b.c\ndirect_cache_hit\n"
+    symbols: str = "manylinux_2_17_x86_64"
+    built: list[str] = field(default_factory=list)
+    during: Callable[[Call], None] = field(default=lambda _: None)
+
+    def script(self) -> dict[str, Script]:
+        return {
+            "python -m cibuildwheel": self.build,
+            "python -m auditwheel show --json": Answer(f'{{"overall_tag": "{self.symbols}"}}'),
+        }
+
+    def build(self, call: Call) -> Answer:
+        identifier, out = call.option("--only"), Path(call.option("--output-dir"))
+        self.built.append(identifier)
+        self.during(call)
+        (out.parent / "mount/ccache.log").write_text(self.statistics)
+        if identifier in self.broken:
+            return Answer(f"{self.output}a.c:1: error: broken\n", returncode=1)
+        python = identifier.partition("-")[0]
+        default = (f"kern-1.2-{python}-{python}-manylinux_2_17_x86_64.whl",)
+        for name in self.wheels.get(identifier, default):
+            write_wheel(out, name)
+        return Answer(self.output)

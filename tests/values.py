@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
-import tarfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -38,8 +33,6 @@ __all__ = [
     "make_interpreter",
     "make_job",
     "make_request",
-    "write_sdist",
-    "write_wheel",
 ]
 
 IMAGE_ID = "sha256:" + "ab" * 32
@@ -174,49 +167,3 @@ def make_request(
         tests=inputs.tests,
     )
     return replace(request, **changes)
-
-
-def write_sdist(
-    path: Path, files: Mapping[str, str | bytes], *, root: str = "kern-1.2", mtime: float = 1_600_000_000
-) -> Path:
-    """Write a tar.gz with the files below root; an empty root leaves their names as they are."""
-    with tarfile.open(path, "w:gz") as archive:
-        for name, text in files.items():
-            content = text.encode() if isinstance(text, str) else text
-            info = tarfile.TarInfo(f"{root}/{name}" if root else name)
-            info.size, info.mtime, info.mode = len(content), int(mtime), 0o644
-            archive.addfile(info, io.BytesIO(content))
-    return path
-
-
-def write_wheel(
-    directory: Path,
-    name: str = "kern-1.2-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
-    *,
-    metadata: str = "Metadata-Version: 2.1\nName: kern\nVersion: 1.2\n",
-    tags: tuple[str, ...] | None = None,
-    files: Mapping[str, bytes] | None = None,
-) -> Path:
-    """Write a wheel whose WHEEL file has the tags of its name, unless others are given."""
-    parts = name.removesuffix(".whl").split("-")
-    distribution, (python, abi, platforms) = "-".join(parts[:2]), parts[-3:]
-    inside = tags if tags is not None else tuple(f"{python}-{abi}-{one}" for one in platforms.split("."))
-    contents = {
-        "kern/__init__.py": b"",
-        **(files or {}),
-        f"{distribution}.dist-info/METADATA": metadata.encode(),
-        f"{distribution}.dist-info/WHEEL": "".join(
-            ["Wheel-Version: 1.0\nRoot-Is-Purelib: false\n", *(f"Tag: {tag}\n" for tag in inside)]
-        ).encode(),
-    }
-    record = "".join(f"{member},{_record_hash(content)},{len(content)}\n" for member, content in contents.items())
-    directory.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(directory / name, "w", zipfile.ZIP_DEFLATED) as archive:
-        for member, content in contents.items():
-            archive.writestr(member, content)
-        archive.writestr(f"{distribution}.dist-info/RECORD", record + f"{distribution}.dist-info/RECORD,,\n")
-    return directory / name
-
-
-def _record_hash(content: bytes) -> str:
-    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")

@@ -14,7 +14,7 @@ def format_seconds(seconds: float | None) -> str:
     """``0.4 s``, ``12.3 s``, ``4 m 05 s``; a dash for nothing known."""
     if seconds is None:
         return "-"
-    if seconds < 60:  # noqa: PLR2004 - a minute
+    if round(seconds, 1) < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} m {rest:02d} s"

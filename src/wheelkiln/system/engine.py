@@ -33,9 +33,9 @@ _LABEL = "io.wheelkiln.run"
 
 def join_fields(*fields: str) -> str:
     """Join the fields of ``--mount`` and ``--secret`` in the engines' CSV notation, which can hold any path."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(fields)
-    return text.getvalue()
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerow(fields)  # the characters of the terminator are quoted
+    return text.getvalue().removesuffix("\r\n")
 
 
 class EngineName(StrEnum):

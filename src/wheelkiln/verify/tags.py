@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from email.parser import Parser
 from pathlib import Path, PurePosixPath
@@ -20,8 +21,11 @@ from wheelkiln.verify.findings import Finding, Severity
 __all__ = ["check_wheel", "serves"]
 
 _GLIBC = re.compile(r"^manylinux_2_(?P<minor>[0-9]+)_(?P<arch>\w+)$")
+_CPYTHON = re.compile(r"cp3(?P<minor>[0-9]+)")
 _LEGACY_GLIBC = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
 _MAX_METADATA = 16 << 20
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
+"""What zipfile raises for damaged, truncated, encrypted and unknown members."""
 
 
 def serves(wheel_name: str, identifier: str) -> bool:
@@ -38,7 +42,8 @@ def serves(wheel_name: str, identifier: str) -> bool:
             continue
         if tag.abi == "none" and tag.interpreter == "py3":
             return True
-        if tag.abi == "abi3" and not python.endswith("t") and int(tag.interpreter.removeprefix("cp3")) <= minor:
+        first = _CPYTHON.fullmatch(tag.interpreter)
+        if tag.abi == "abi3" and not python.endswith("t") and first and int(first["minor"]) <= minor:
             return True
     return False
 
@@ -56,7 +61,7 @@ def check_wheel(path: Path, *, project: str, version: str, identifier: str, runn
         with zipfile.ZipFile(path) as archive:
             found += _check_members(archive, path)
             found += _check_metadata(archive, path, name, wheel_version, tags)
-    except zipfile.BadZipFile as error:
+    except _UNREADABLE as error:
         return (*found, _error("zip", path, f"it is not a readable zip file: {error}"))
     found += _check_identifier(path, tags, identifier)
     if not found:
@@ -92,7 +97,11 @@ def _check_metadata(
             f"METADATA says {metadata['Name']} {metadata['Version']}, the file name {name} {version}",
         )
     lines = Parser().parsestr(texts["WHEEL"], headersonly=True).get_all("Tag") or []
-    inside = frozenset(tag for line in lines for tag in parse_tag(str(line)))
+    try:
+        inside = frozenset(tag for line in lines for tag in parse_tag(str(line)))
+    except ValueError as error:
+        yield _error("wheel-tags", path, f"WHEEL holds a tag that is none: {error}")
+        return
     if inside != tags:
         difference = ", ".join(sorted(str(tag) for tag in inside ^ tags))
         yield _error("wheel-tags", path, f"the tags in WHEEL and in the file name differ: {difference}")
@@ -125,7 +134,7 @@ def _check_symbols(path: Path, tags: frozenset[Tag], runner: Runner) -> Iterator
     done = runner.capture([sys.executable, "-m", "auditwheel", "show", "--json", str(path)])
     try:
         allowed = str(json.loads(done.stdout)["overall_tag"])
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         yield _error("symbols", path, f"auditwheel could not read it: {done.last_line}")
         return
     needed = _glibc_minor(allowed)

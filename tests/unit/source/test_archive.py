@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.values import write_sdist
+from tests.archives import write_sdist
 from wheelkiln.errors import UsageProblem
 from wheelkiln.source.archive import read_sdist
 

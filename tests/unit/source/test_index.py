@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.values import write_sdist, write_wheel
+from tests.archives import write_sdist, write_wheel
 from wheelkiln.errors import EnvironmentProblem, UsageProblem
 from wheelkiln.source.index import fetch_sdist
 from wheelkiln.source.spec import IndexSource

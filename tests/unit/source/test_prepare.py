@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.archives import write_sdist
 from tests.fakes import Answer, Call, FakeRunner, Script
-from tests.values import make_host, write_sdist
+from tests.values import make_host
 from wheelkiln.errors import BuildError, EnvironmentProblem, UsageProblem
 from wheelkiln.source.prepare import PreparedSource, inspect_directory, prepare_source
 from wheelkiln.source.spec import DirectorySource, GitSource, IndexSource, SdistSource, SourceSpec

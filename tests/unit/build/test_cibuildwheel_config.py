@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.values import make_facts, make_inputs, make_request
+from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
+from wheelkiln.build.request import BuildRequest, make_invocation
+from wheelkiln.plan.make import PlanInputs
+from wheelkiln.source.facts import SourceFacts
+from wheelkiln.system.pip_settings import PipSettings
+
+
+def _render(inputs: PlanInputs, request: BuildRequest | None = None) -> dict[str, Any]:
+    request = request or make_request(inputs)
+    invocation = make_invocation(request, request.plan.jobs[:1], Path("/var/kiln/job"), "run-1")
+    table = render_cibuildwheel_config(invocation, request.config, inputs.facts, request.settings, tests=inputs.tests)
+    cibuildwheel: dict[str, Any] = table["tool"]["cibuildwheel"]
+    return cibuildwheel
+
+
+def _ours(table: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    last: dict[str, Any] = _render(make_inputs(table, **changes))["overrides"][-1]
+    return last
+
+
+def _facts(settings: str, backend: str = "setuptools.build_meta") -> SourceFacts:
+    return make_facts(f'[project]\nname = "kern"\n[build-system]\nbuild-backend = "{backend}"\n{settings}')
+
+
+def test_one_identifier_is_selected() -> None:
+    table = _render(make_inputs())
+    assert (table["build"], table["skip"], table["archs"]) == (["cp310-manylinux_x86_64"], "", ["x86_64"])
+
+
+def test_ours_is_the_last_override_for_every_identifier() -> None:
+    facts = _facts('[[tool.cibuildwheel.overrides]]\nselect = "*"\nbefore-build = "x"\n')
+    overrides = _render(make_inputs(facts=facts))["overrides"]
+    assert [override["select"] for override in overrides] == ["*", "*"]
+    assert overrides[0] == {"select": "*", "before-build": "x"}
+    assert overrides[1]["manylinux-x86_64-image"].startswith("localhost/wheelkiln/manylinux_2_28_x86_64:")
+
+
+def test_the_projects_settings_stay_and_its_selection_does_not() -> None:
+    facts = _facts('[tool.cibuildwheel]\nbefore-build = "make"\nbuild = "cp31*"\nskip = "cp313-*"\n')
+    table = _render(make_inputs(facts=facts))
+    assert table["before-build"] == "make"
+    assert table["build"] == ["cp310-manylinux_x86_64"]
+    assert table["skip"] == ""
+
+
+def test_the_build_environment_is_at_a_fixed_path() -> None:
+    assert _ours()["build-frontend"] == {"name": "build[uv]", "args": ["--env-dir", "/tmp/wheelkiln/env"]}
+    assert _ours({"frontend": "pip"})["build-frontend"] == "pip"
+
+
+def test_the_container_is_bare() -> None:
+    engine = _ours()["container-engine"]
+    assert engine["name"] == "docker"
+    assert engine["disable-host-mount"] is True
+    assert engine["create-args"][:4] == [
+        "--user=1001:1002",
+        "--cap-drop=ALL",
+        "--security-opt=no-new-privileges",
+        "--label=io.wheelkiln.run=run-1",
+    ]
+
+
+def test_root_keeps_its_capabilities_and_may_not_gain_others() -> None:
+    arguments = _ours({"container": {"user": "root"}})["container-engine"]["create-args"]
+    assert arguments[:2] == ["--user=0:0", "--security-opt=no-new-privileges"]
+
+
+@pytest.mark.parametrize(("network", "arguments"), [("default", []), ("none", ["--network=none"])])
+def test_the_containers_network(network: str, arguments: list[str]) -> None:
+    created = _ours({"container": {"network": network}})["container-engine"]["create-args"]
+    assert [argument for argument in created if argument.startswith("--network")] == arguments
+
+
+def test_only_the_caches_are_writable(tmp_path: Path) -> None:
+    inputs = make_inputs(host=replace(make_inputs().host, ca_bundle=Path("/etc/ca.pem")))
+    request = make_request(inputs, pip=PipSettings(find_links=(str(tmp_path),)))
+    created = _render(inputs, request)["overrides"][-1]["container-engine"]["create-args"]
+    assert [argument for argument in created if argument.startswith("--mount")] == [
+        "--mount=type=bind,source=/var/kiln/cache/ccache,target=/opt/wheelkiln/mnt/ccache",
+        "--mount=type=bind,source=/var/kiln/cache/uv,target=/opt/wheelkiln/mnt/uv",
+        "--mount=type=bind,source=/var/kiln/job,target=/opt/wheelkiln/mnt/job",
+        "--mount=type=bind,source=/etc/ca.pem,target=/opt/wheelkiln/mnt/ca-bundle.pem,readonly",
+        f"--mount=type=bind,source={tmp_path},target={tmp_path},readonly",
+    ]
+
+
+def test_secrets_are_passed_by_name() -> None:
+    inputs = make_inputs(host=replace(make_inputs().host, environ={"HTTPS_PROXY": "http://u:hunter2@proxy"}))
+    request = make_request(inputs, pip=PipSettings(index_url="https://u:hunter2@host/simple"))
+    text = write_toml({"tool": {"cibuildwheel": _render(inputs, request)}})
+    assert "hunter2" not in text
+    assert {"--env=PIP_INDEX_URL", "--env=UV_DEFAULT_INDEX", "--env=HTTPS_PROXY"} <= set(
+        tomllib.loads(text)["tool"]["cibuildwheel"]["overrides"][-1]["container-engine"]["create-args"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("backend", "settings", "build_dir"),
+    [
+        ("scikit_build_core.build", "", {"build-dir": "/tmp/wheelkiln/build"}),
+        ("mesonpy", "", {"build-dir": "/tmp/wheelkiln/build"}),
+        ("setuptools.build_meta", "", None),
+        ("scikit_build_core.build", '[tool.scikit-build]\nbuild-dir = "b/{wheel_tag}"\n', None),
+        ("scikit_build_core.build", '[tool.cibuildwheel]\nconfig-settings = "build-dir=x"\n', None),
+        ("mesonpy", '[tool.cibuildwheel.linux.config-settings]\nbuilddir = "x"\n', None),
+        ("mesonpy", '[tool.cibuildwheel.config-settings]\nsetup-args = "-Dx"\n', {"build-dir": "/tmp/wheelkiln/build"}),
+    ],
+)
+def test_a_random_build_directory_is_fixed(backend: str, settings: str, build_dir: dict[str, str] | None) -> None:
+    ours = _ours(facts=_facts(settings, backend))
+    assert ours.get("config-settings") == build_dir
+    assert ours.get("inherit") == ({"config-settings": "append"} if build_dir else None)
+
+
+@pytest.mark.parametrize(
+    ("table", "command"),
+    [
+        ({}, "wheelkiln-repair {wheel} {dest_dir} -- --plat manylinux_2_28_x86_64"),
+        ({"image": {"base": "bootstrap"}}, "wheelkiln-repair {wheel} {dest_dir} -- --plat auto"),
+        ({"image": {"base": "ghcr.io/acme/base:1"}}, "wheelkiln-repair {wheel} {dest_dir} -- --plat auto"),
+        (
+            {"repair": {"exclude": ["libcuda.so.*"], "library-dirs": ["kern/my lib"], "args": ["--strip"]}},
+            "wheelkiln-repair --library-dir 'kern/my lib' {wheel} {dest_dir} -- "
+            "--plat manylinux_2_28_x86_64 --exclude 'libcuda.so.*' --strip",
+        ),
+    ],
+)
+def test_the_repair_command(table: dict[str, Any], command: str) -> None:
+    assert _ours(table)["repair-wheel-command"] == command
+
+
+def test_the_projects_own_repair_stays_until_ours_is_configured() -> None:
+    facts = _facts('[tool.cibuildwheel]\nrepair-wheel-command = "mine {wheel}"\n')
+    assert "repair-wheel-command" not in _ours(facts=facts)
+    assert _ours({"repair": {"exclude": ["libx.so"]}}, facts=facts)["repair-wheel-command"].startswith(
+        "wheelkiln-repair"
+    )
+
+
+def test_tests_are_left_out_on_demand() -> None:
+    facts = _facts('[tool.cibuildwheel]\ntest-command = "pytest"\ntest-requires = "pytest"\n')
+    table = _render(make_inputs(facts=facts, tests=False))
+    assert "test-command" not in table
+    assert table["overrides"][-1]["test-command"] == ""
+    assert "test-command" not in _ours(facts=facts)
+
+
+def test_the_text_is_toml_with_the_command_that_makes_it() -> None:
+    table = {"tool": {"cibuildwheel": _render(make_inputs())}}
+    text = write_toml(table)
+    assert text.startswith("# Generated by: wheelkiln generate cibuildwheel.")
+    assert tomllib.loads(text) == table

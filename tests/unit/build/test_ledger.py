@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.values import make_job
+from wheelkiln.build.ledger import Ledger, LedgerEntry, ledger_of
+from wheelkiln.build.outcome import Outcome, StageSeconds, Status, WheelFile
+from wheelkiln.cache.statistics import CompileStatistics
+from wheelkiln.errors import EnvironmentProblem
+
+_WHEEL = WheelFile("kern-1.2-cp312-cp312-x.whl", "a" * 64, 100)
+
+
+def _built(seconds: float = 4.0, wheel: WheelFile = _WHEEL) -> Outcome:
+    return Outcome(
+        make_job(),
+        Status.BUILT,
+        seconds=seconds,
+        wheel=wheel,
+        stages=(StageSeconds("compile", 3.0),),
+        statistics=CompileStatistics(hits=1, uncacheable=(("x", 1),)),
+    )
+
+
+def test_a_build_is_found_by_its_key(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path / "cache")
+    ledger.record("key", "kern", "1.2", _built(), 1_700_000_000.5)
+    assert ledger.find("key") == LedgerEntry(_WHEEL, 4.0, 1_700_000_000.5)
+    assert ledger.find("other") is None
+    assert (tmp_path / "cache/ledger.sqlite").is_file()
+
+
+def test_the_last_good_build_counts(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path)
+    newer = WheelFile("newer.whl", "b" * 64, 5)
+    ledger.record("key", "kern", "1.2", _built(), 2.0)
+    ledger.record("key", "kern", "1.2", _built(wheel=newer), 1.0)
+    ledger.record("key", "kern", "1.2", Outcome(make_job(), Status.FAILED, seconds=1.0), 3.0)
+    entry = ledger.find("key")
+    assert entry is not None
+    assert entry.wheel == newer
+
+
+def test_a_failed_build_is_not_found(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path)
+    ledger.record("key", "kern", "1.2", Outcome(make_job(), Status.FAILED), 1.0)
+    assert ledger.find("key") is None
+
+
+def test_estimates_are_the_last_good_seconds_of_each_job(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path)
+    ledger.record("a", "kern", "1.1", _built(9.0), 1.0)
+    ledger.record("b", "kern", "1.2", _built(5.0), 2.0)
+    ledger.record("c", "kern", "1.2", Outcome(make_job(), Status.FAILED, seconds=0.1), 3.0)
+    ledger.record("d", "other", "1", _built(77.0), 4.0)
+    assert dict(ledger.estimates("kern")) == {"cp312-manylinux_x86_64": 5.0}
+    assert dict(ledger.estimates("unknown")) == {}
+
+
+def test_asking_for_estimates_makes_no_file(tmp_path: Path) -> None:
+    assert dict(ledger_of(tmp_path / "cache").estimates("kern")) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_hostile_names_are_values(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path)
+    ledger.record("k'; DROP TABLE job; --", "kern", "1", _built(), 1.0)
+    assert ledger.find("k'; DROP TABLE job; --") is not None
+
+
+def test_a_damaged_file_is_named_with_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"this is no database" * 100)
+    with pytest.raises(EnvironmentProblem, match=r"the ledger .*ledger.sqlite cannot be used") as caught:
+        Ledger(path).find("key")
+    assert "move it away" in caught.value.hint
+
+
+def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(EnvironmentProblem, match="written by a newer wheelkiln"):
+        Ledger(path).record("key", "kern", "1", _built(), 1.0)
+
+
+def test_two_runs_share_it(tmp_path: Path) -> None:
+    one, two = ledger_of(tmp_path), ledger_of(tmp_path)
+    one.record("a", "kern", "1", _built(), 1.0)
+    two.record("b", "kern", "1", _built(), 1.0)
+    assert one.find("b") is not None
+    assert two.find("a") is not None

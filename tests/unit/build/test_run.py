@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import Answer, Call, FakeCibuildwheel, FakeRunner, Script
+from tests.values import IMAGE_ID, make_facts, make_inputs, make_request
+from wheelkiln.build.outcome import Event, JobEnded, JobStarted, RunResult, Said, Status
+from wheelkiln.build.request import BuildRequest
+from wheelkiln.build.run import run_build
+from wheelkiln.errors import EnvironmentProblem
+from wheelkiln.plan.make import PlanInputs
+from wheelkiln.system.locks import exclusive
+
+_CP311, _CP312 = "cp311-manylinux_x86_64", "cp312-manylinux_x86_64"
+
+
+@dataclass
+class Machine:
+    """A machine with an engine that has the image, below one directory."""
+
+    root: Path
+    fake: FakeCibuildwheel = field(default_factory=FakeCibuildwheel)
+    inputs: PlanInputs = field(default_factory=lambda: make_inputs({"python": ["cp311", "cp312"]}))
+    docker: dict[str, Script] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    runner: FakeRunner = field(default_factory=FakeRunner)
+
+    def request(self, **changes: Any) -> BuildRequest:
+        self.runner = FakeRunner(
+            {
+                "docker ps": Answer(""),
+                "docker image inspect": Answer(IMAGE_ID),
+                "docker run": Answer("ccache 4.13.6\n"),
+                **self.docker,
+                **self.fake.script(),
+            }
+        )
+        return make_request(self.inputs, self.runner, self.root, **changes)
+
+    def run(self, **changes: Any) -> RunResult:
+        self.events.clear()
+        self.fake.built.clear()
+        return run_build(self.request(**changes), self.events.append, lambda _: None)
+
+    @property
+    def wheels(self) -> list[str]:
+        return sorted(path.name for path in (self.root / "wheelhouse").iterdir())
+
+
+def _statuses(result: RunResult) -> list[str]:
+    return [outcome.status.value for outcome in result.outcomes]
+
+
+def test_every_job_is_built_and_lands(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    result = machine.run()
+    assert _statuses(result) == ["built", "built"]
+    assert machine.wheels == [
+        "kern-1.2-cp311-cp311-manylinux_2_17_x86_64.whl",
+        "kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl",
+    ]
+    assert [(name, image.digest) for name, image in result.images] == [("manylinux_2_28_x86_64", IMAGE_ID)]
+    assert result.failed == ()
+
+
+def test_a_second_run_builds_nothing(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    first = machine.run()
+    second = machine.run()
+    assert _statuses(second) == ["reused", "reused"]
+    assert machine.fake.built == []
+    assert [outcome.wheel for outcome in second.outcomes] == [outcome.wheel for outcome in first.outcomes]
+
+
+def test_fresh_builds_again(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run()
+    assert _statuses(machine.run(fresh=True)) == ["built", "built"]
+
+
+def test_a_wheel_that_was_changed_or_removed_is_built_again(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run()
+    (tmp_path / "wheelhouse/kern-1.2-cp311-cp311-manylinux_2_17_x86_64.whl").write_bytes(b"tampered")
+    (tmp_path / "wheelhouse/kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl").unlink()
+    assert _statuses(machine.run()) == ["built", "built"]
+
+
+def test_another_source_is_built(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run()
+    source = replace(machine.request().source, digest="e" * 64)
+    assert _statuses(machine.run(source=source)) == ["built", "built"]
+
+
+def test_a_failure_does_not_stop_the_others(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, FakeCibuildwheel(broken=frozenset({_CP311})))
+    result = machine.run()
+    assert _statuses(result) == ["failed", "built"]
+    assert [outcome.job.id for outcome in result.failed] == [_CP311]
+    assert machine.wheels == ["kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl"]
+
+
+def test_the_run_after_a_failure_builds_only_what_is_missing(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, FakeCibuildwheel(broken=frozenset({_CP311})))
+    machine.run()
+    machine.fake.broken = frozenset()
+    assert _statuses(machine.run()) == ["built", "reused"]
+    assert machine.fake.built == [_CP311]
+
+
+def test_events_tell_the_story(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run()
+    story = [
+        (type(event).__name__, event.job.id if isinstance(event, JobStarted) else event.outcome.job.id)
+        for event in machine.events
+        if isinstance(event, JobStarted | JobEnded)
+    ]
+    assert story == [("JobStarted", _CP311), ("JobEnded", _CP311), ("JobStarted", _CP312), ("JobEnded", _CP312)]
+
+
+def _stable(tmp_path: Path, **wheels: str) -> Machine:
+    facts = make_facts('[project]\nname = "kern"\nversion = "1.2"\n[tool.scikit-build]\nwheel.py-api = "cp311"\n')
+    fake = FakeCibuildwheel(wheels={f"{python}-manylinux_x86_64": [name] for python, name in wheels.items()})
+    return Machine(tmp_path, fake, make_inputs({"python": ["cp311", "cp312"]}, facts=facts))
+
+
+def test_a_stable_abi_wheel_serves_later_pythons(tmp_path: Path) -> None:
+    machine = _stable(tmp_path, cp311="kern-1.2-cp311-abi3-manylinux_2_17_x86_64.whl")
+    result = machine.run()
+    assert _statuses(result) == ["built", "covered"]
+    assert result.outcomes[1].covered_by == "kern-1.2-cp311-abi3-manylinux_2_17_x86_64.whl"
+    assert machine.fake.built == [_CP311]
+    assert _statuses(machine.run()) == ["reused", "covered"]
+
+
+def test_a_wheel_that_turns_out_not_to_be_stable_does_not(tmp_path: Path) -> None:
+    machine = _stable(tmp_path)
+    assert _statuses(machine.run()) == ["built", "built"]
+    assert machine.fake.built == [_CP311, _CP312]
+
+
+def test_a_stable_abi_wheel_that_nobody_expected_serves_as_well(tmp_path: Path) -> None:
+    wheels = {_CP311: ["kern-1.2-cp311-abi3-manylinux_2_17_x86_64.whl"]}
+    machine = Machine(tmp_path, FakeCibuildwheel(wheels=wheels))
+    assert _statuses(machine.run()) == ["built", "covered"]
+
+
+def test_containers_of_the_run_are_removed_at_its_end(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, docker={"docker ps -aq": Answer("abc\n"), "docker rm": Answer()})
+    machine.run()
+    run_id = next((tmp_path / "cache/runs").iterdir()).name
+    assert machine.runner.lines[-2:] == [
+        f"docker ps -aq --no-trunc --filter label=io.wheelkiln.run={run_id}",
+        "docker rm --force --volumes abc",
+    ]
+
+
+def test_containers_are_removed_when_the_run_is_interrupted(tmp_path: Path) -> None:
+    def interrupt(_: Call) -> None:
+        raise KeyboardInterrupt
+
+    docker: dict[str, Script] = {"docker ps -aq": Answer("abc\n"), "docker rm": Answer()}
+    machine = Machine(tmp_path, FakeCibuildwheel(during=interrupt), docker=docker)
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    assert machine.runner.lines[-1] == "docker rm --force --volumes abc"
+    assert machine.wheels == []
+
+
+def test_an_interrupted_run_keeps_what_had_landed(tmp_path: Path) -> None:
+    def interrupt(call: Call) -> None:
+        if call.option("--only") == _CP312:
+            raise KeyboardInterrupt
+
+    machine = Machine(tmp_path, FakeCibuildwheel(during=interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    machine.fake.during = lambda _: None
+    assert _statuses(machine.run()) == ["reused", "built"]
+
+
+def test_containers_of_dead_runs_of_this_cache_are_removed_and_of_living_and_foreign_ones_not(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run()
+    dead = next((tmp_path / "cache/runs").iterdir()).name
+    owner = dead.partition("-")[0]
+    alive = f"{owner}-alive"
+    labels = "".join(f'"io.wheelkiln.run={run}"\n' for run in (dead, alive, "other-1"))
+    machine.docker = {"docker ps -a --filter": Answer(labels), "docker ps -aq": Answer("abc"), "docker rm": Answer()}
+    with exclusive(tmp_path / "cache/locks", f"run {alive}", on_wait=lambda: None):
+        machine.run()
+    asked = [line for line in machine.runner.lines if line.startswith("docker ps -aq")]
+    assert f"docker ps -aq --no-trunc --filter label=io.wheelkiln.run={dead}" in asked
+    assert not [line for line in asked if alive in line or "other-1" in line]
+
+
+def test_an_engine_that_died_ends_the_run(tmp_path: Path) -> None:
+    fake = FakeCibuildwheel(broken=frozenset({_CP311}))
+    machine = Machine(tmp_path, fake, docker={"docker ps -q": Answer(returncode=1)})
+    with pytest.raises(EnvironmentProblem, match=f"docker stopped answering while {_CP311} was being built"):
+        machine.run()
+    assert fake.built == [_CP311]
+    last = machine.events[-1]
+    assert isinstance(last, JobEnded)
+    assert last.outcome.status is Status.FAILED
+
+
+def test_parts_that_a_killed_run_left_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "wheelhouse").mkdir()
+    (tmp_path / "wheelhouse/.wheelkiln-x.part").write_bytes(b"half")
+    (tmp_path / "cache/runs/0-dead/job/tmp").mkdir(parents=True)
+    (tmp_path / "cache/runs/0-dead/job/build.log").write_text("x")
+    machine = Machine(tmp_path)
+    machine.run()
+    assert not [name for name in machine.wheels if name.endswith(".part")]
+    assert not (tmp_path / "cache/runs/0-dead/job/tmp").exists()
+    assert (tmp_path / "cache/runs/0-dead/job/build.log").exists()
+
+
+def test_the_logs_of_the_last_runs_are_kept(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"cache/runs/0-{number:02d}").mkdir(parents=True)
+    Machine(tmp_path).run()
+    left = sorted(path.name for path in (tmp_path / "cache/runs").iterdir())
+    assert [name for name in left if name.startswith("0-")] == [f"0-{number:02d}" for number in range(10, 30)]
+
+
+def test_an_output_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "wheelhouse").write_text("a file")
+    with pytest.raises(EnvironmentProblem) as caught:
+        Machine(tmp_path).run()
+    assert "--output-dir" in caught.value.hint
+
+
+def test_an_image_that_cannot_be_built_ends_the_run_before_any_job(tmp_path: Path) -> None:
+    docker: dict[str, Script] = {
+        "docker image inspect": Answer(returncode=1),
+        "docker buildx build": Answer("ERROR: no\n", returncode=1),
+    }
+    machine = Machine(tmp_path, docker=docker)
+    with pytest.raises(EnvironmentProblem, match="could not be built"):
+        machine.run()
+    assert machine.fake.built == []
+    assert next(event.text for event in machine.events if isinstance(event, Said)).startswith("building the image")
+
+
+def test_estimates_of_the_next_plan_come_from_this_run(tmp_path: Path) -> None:
+    from wheelkiln.build.ledger import ledger_of
+
+    Machine(tmp_path).run()
+    assert sorted(ledger_of(tmp_path / "cache").estimates("kern")) == [_CP311, _CP312]

@@ -1,0 +1,108 @@
+"""The parts of ``build`` around the run itself, which tests/unit/build/test_run.py covers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeRunner
+from tests.values import make_engine, make_facts, make_host, make_inputs, make_request
+from wheelkiln.build.outcome import Outcome, RunResult, Status, WheelFile
+from wheelkiln.build.request import BuildRequest
+from wheelkiln.cli.build import _finish, _print_opening, _refuse_remote
+from wheelkiln.cli.options import LocatedSource
+from wheelkiln.config.load import parse_config
+from wheelkiln.errors import BuildError, EnvironmentProblem
+from wheelkiln.source.spec import DirectorySource
+from wheelkiln.system.engine import EngineName
+from wheelkiln.system.process import ProcessRunner
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> BuildRequest:
+    (tmp_path / "wheelhouse").mkdir()
+    return make_request(make_inputs({"python": ["cp312", "cp399"]}), root=tmp_path)
+
+
+def _result(request: BuildRequest, outcome: Outcome | None = None) -> RunResult:
+    wheel = WheelFile("kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl", "a" * 64, 2048)
+    good = Outcome(request.plan.jobs[0], Status.BUILT, seconds=2.0, wheel=wheel)
+    return RunResult((outcome or good,), (), 3.0)
+
+
+def test_the_manifest_lies_beside_the_wheels(request_: BuildRequest, capsys: pytest.CaptureFixture[str]) -> None:
+    _finish(request_, _result(request_), "json")
+    written = json.loads((request_.output_dir / "wheelkiln-manifest.json").read_text())
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == written
+    assert written["jobs"][0]["status"] == "built"
+    assert printed.err == ""
+
+
+def test_the_report_ends_with_the_wheels(request_: BuildRequest, capsys: pytest.CaptureFixture[str]) -> None:
+    _finish(request_, _result(request_), "table")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-4:] == [
+        "not built:",
+        "  cp399-manylinux_x86_64: cibuildwheel 4.3.3 does not know it",
+        f"1 wheel in {request_.output_dir} after 3.0 s:",
+        "  kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl",
+    ]
+
+
+def test_a_failure_is_told_with_its_way_out(request_: BuildRequest, capsys: pytest.CaptureFixture[str]) -> None:
+    failed = Outcome(
+        request_.plan.jobs[0],
+        Status.FAILED,
+        message="the compiler did not find a header: numa.h",
+        hint="Name its package.",
+        excerpt=("a.c:1: [bold] fatal error",),
+        log=Path("/runs/1/build.log"),
+    )
+    with pytest.raises(BuildError, match="1 of 1 jobs failed: cp312-manylinux_x86_64") as caught:
+        _finish(request_, _result(request_, failed), "json")
+    assert caught.value.exit_code == 7
+    assert capsys.readouterr().err.splitlines() == [
+        "",
+        "cp312-manylinux_x86_64 failed: the compiler did not find a header: numa.h",
+        "  | a.c:1: [bold] fatal error",
+        "  try: Name its package.",
+        "  log: /runs/1/build.log",
+    ]
+    assert (request_.output_dir / "wheelkiln-manifest.json").is_file()
+
+
+def test_the_opening_says_what_reaches_the_container(
+    request_: BuildRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _print_opening(replace(request_, source=replace(request_.source, tree_size=4000)))
+    _print_opening(request_)
+    assert capsys.readouterr().err.splitlines() == [
+        "kern 1.2: 1 job, docker 26.1.5; an sdist of 1000 Bytes reaches the container "
+        "instead of the directory's 3.9 KiB (75 % less)",
+        "kern 1.2: 1 job, docker 26.1.5; an sdist of 1000 Bytes reaches the container",
+    ]
+
+
+def _located(address: str) -> LocatedSource:
+    return LocatedSource(
+        spec=DirectorySource(Path("/x")),
+        facts=make_facts(),
+        prepared=None,
+        loaded=parse_config({}),
+        host=make_host(environ={"DOCKER_HOST": address}),
+        runner=ProcessRunner(),
+    )
+
+
+def test_an_engine_elsewhere_is_refused() -> None:
+    with pytest.raises(EnvironmentProblem, match="DOCKER_HOST is ssh://ci@host"):
+        _refuse_remote(_located("ssh://ci@host"), make_engine(FakeRunner()))
+
+
+@pytest.mark.parametrize(("address", "name"), [("", "docker"), ("unix:///run/d.sock", "docker"), ("ssh://h", "podman")])
+def test_an_engine_here_is_not(address: str, name: str) -> None:
+    _refuse_remote(_located(address), make_engine(FakeRunner(), name=EngineName(name)))

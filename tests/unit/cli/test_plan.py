@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from wheelkiln.cli.plan import command
+from wheelkiln.errors import ConfigError, NothingSelectedError, UsageProblem
+
+pytestmark = pytest.mark.usefixtures("project")
+
+_PYPROJECT = """
+[project]
+name = "kern"
+version = "1.2"
+requires-python = ">=3.11"
+[tool.wheelkiln]
+arch = ["x86_64"]
+policy = "manylinux2014"
+python = ["cp310", "cp311", "cp312"]
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project as the working directory, with a cache directory of its own and nothing of the developer's."""
+    directory = tmp_path / "project"
+    directory.mkdir()
+    (directory / "pyproject.toml").write_text(_PYPROJECT)
+    monkeypatch.chdir(directory)
+    monkeypatch.setenv("WHEELKILN_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    return directory
+
+
+def _plan(*arguments: str) -> Result:
+    return CliRunner().invoke(command, list(arguments), catch_exceptions=False, standalone_mode=False)
+
+
+def _json(*arguments: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(_plan("--format", "json", *arguments).stdout)
+    return value
+
+
+def test_the_plan_as_json() -> None:
+    plan = _json()
+    assert (plan["format"], plan["project"], plan["version"]) == (1, "kern", "1.2")
+    assert [job["id"] for job in plan["jobs"]] == ["cp311-manylinux_x86_64", "cp312-manylinux_x86_64"]
+    assert [(skip["id"], skip["reason"]) for skip in plan["skipped"]] == [("cp310-manylinux_x86_64", "requires-python")]
+    assert list(plan["references"]) == ["manylinux2014_x86_64"]
+    assert plan["references"]["manylinux2014_x86_64"].startswith("localhost/wheelkiln/manylinux2014_x86_64:")
+
+
+def test_the_plan_as_a_table() -> None:
+    result = _plan()
+    assert result.stdout.splitlines()[0] == "kern 1.2: 2 jobs"
+    assert "cp311-manylinux_x86_64  localhost/wheelkiln/manylinux2014_x86_64:" in result.stdout
+    assert result.stdout.splitlines()[-2:] == ["not built:", "  cp310-manylinux_x86_64: requires-python is >=3.11"]
+    assert result.stderr == ""
+
+
+def test_planning_a_directory_leaves_nothing_behind(project: Path) -> None:
+    _plan()
+    assert [path.name for path in project.iterdir()] == ["pyproject.toml"]
+    assert not (project.parent / "cache").exists()
+
+
+def test_a_directory_elsewhere(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    assert _json(str(project))["project"] == "kern"
+
+
+def test_flags_win_over_variables_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHEELKILN_PYTHON", "cp312")
+    assert [job["identifier"][:5] for job in _json()["jobs"]] == ["cp312"]
+    assert [job["identifier"][:5] for job in _json("--python", "cp313", "--python", "cp311")["jobs"]] == [
+        "cp311",
+        "cp313",
+    ]
+
+
+def test_only_and_skip() -> None:
+    assert [job["id"] for job in _json("--only", "cp31[12]*", "--skip", "cp312*")["jobs"]] == ["cp311-manylinux_x86_64"]
+
+
+def test_every_setting_is_explained(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHEELKILN_FRONTEND", "pip")
+    lines = _plan("--explain", "--base", "ghcr.io/acme/base:1").stderr.splitlines()
+    assert f'policy = "manylinux2014"  ({project}/pyproject.toml)' in lines
+    assert 'frontend = "pip"  (WHEELKILN_FRONTEND)' in lines
+    assert 'image.base = "ghcr.io/acme/base:1"  (command line)' in lines
+    assert 'cache.max-size = "10G"  (default)' in lines
+    assert f'python = ["cp310", "cp311", "cp312"]  ({project}/pyproject.toml)' in lines
+
+
+def test_notices_go_to_stderr() -> None:
+    result = _plan("--format", "json", "--base", "bootstrap")
+    json.loads(result.stdout)
+    assert 'notice: policy = "manylinux2014" is not enforced on the bootstrap base' in result.stderr
+
+
+def test_an_empty_plan_is_printed_and_then_an_error() -> None:
+    result = CliRunner().invoke(command, ["--only", "nothing"], standalone_mode=False)
+    assert isinstance(result.exception, NothingSelectedError)
+    assert result.stdout.splitlines()[0] == "kern 1.2: 0 jobs"
+    assert "--only nothing leaves it out" in result.stdout
+
+
+def test_the_projects_settings_can_be_ignored(project: Path) -> None:
+    (project / "pyproject.toml").write_text(_PYPROJECT + '[tool.cibuildwheel]\nskip = "cp312-*"\n')
+    assert len(_json()["jobs"]) == 1
+    assert len(_json("--project-settings", "ignore")["jobs"]) == 2
+
+
+def test_markup_in_names_is_text(project: Path) -> None:
+    (project / "pyproject.toml").write_text(_PYPROJECT + '[tool.cibuildwheel]\nskip = "cp312-* [red]"\n')
+    assert "[tool.cibuildwheel] skip = 'cp312-* [red]' names it" in _plan().stdout
+
+
+def test_wrong_values_are_the_users() -> None:
+    with pytest.raises(ConfigError, match=r"python.0: 'py3' does not match .* \(from command line\)"):
+        _plan("--python", "py3")
+    with pytest.raises(UsageProblem):
+        _plan("nowhere")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        _plan("--config", "absent.toml")

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from tests.values import make_facts, make_inputs, make_request
+from wheelkiln.build.outcome import Outcome, RunResult, StageSeconds, Status, WheelFile
+from wheelkiln.cache.statistics import CompileStatistics
+from wheelkiln.image.provide import BuiltImage
+from wheelkiln.report.manifest import make_manifest, write_manifest_text
+
+_FACTS = make_facts('[project]\nname = "kern"\nversion = "1.2"\n[tool.scikit-build]\nwheel.py-api = "cp311"\n')
+_REQUEST = make_request(make_inputs({"python": ["cp311", "cp312", "cp314"]}, facts=_FACTS))
+_JOB = _REQUEST.plan.jobs[0]
+_WHEEL = WheelFile("kern-1.2-cp311-abi3-manylinux_2_17_x86_64.whl", "a" * 64, 2048)
+_BUILT = Outcome(
+    _JOB,
+    Status.BUILT,
+    seconds=12.0,
+    wheel=_WHEEL,
+    stages=(StageSeconds("compile", 9.0),),
+    statistics=CompileStatistics(hits=1, uncacheable=(("x", 1),)),
+    log=Path("/secret/place/build.log"),
+)
+_IMAGE = BuiltImage("localhost/wheelkiln/x:1", "sha256:" + "c" * 64, True, (("ccache", "4.13.6"),))
+_RESULT = RunResult((_BUILT,), ((_JOB.image, _IMAGE),), 13.5)
+
+
+def test_what_was_built_from_what() -> None:
+    manifest = json.loads(write_manifest_text(make_manifest(_REQUEST, _RESULT, version="0.1.0")))
+    assert {key: manifest[key] for key in ("format", "project", "version", "architecture", "seconds")} == {
+        "format": 1,
+        "project": "kern",
+        "version": "1.2",
+        "architecture": "x86_64",
+        "seconds": 13.5,
+    }
+    assert manifest["source"] == {"digest": "d" * 64, "epoch": 1_700_000_000, "size": 1000}
+    assert manifest["tools"] == {"wheelkiln": "0.1.0", "cibuildwheel": "4.3.3", "docker": "26.1.5"}
+    assert manifest["images"] == [
+        {
+            "name": "manylinux_2_28_x86_64",
+            "reference": "localhost/wheelkiln/x:1",
+            "digest": "sha256:" + "c" * 64,
+            "base": "quay.io/pypa/manylinux_2_28_x86_64@sha256:" + "2" * 64,
+            "tools": {"ccache": "4.13.6"},
+        }
+    ]
+    assert manifest["jobs"] == [
+        {
+            "id": "cp311-manylinux_x86_64",
+            "identifier": "cp311-manylinux_x86_64",
+            "variant": "default",
+            "image": "manylinux_2_28_x86_64",
+            "status": "built",
+            "wheel": {"name": _WHEEL.name, "sha256": "a" * 64, "size": 2048},
+            "seconds": 12.0,
+            "stages": [{"stage": "compile", "seconds": 9.0}],
+            "statistics": {
+                "hits": 1,
+                "misses": 0,
+                "probe_hits": 0,
+                "probe_misses": 0,
+                "uncacheable": [["x", 1]],
+            },
+            "covered_by": "",
+            "message": "",
+        }
+    ]
+    assert [skip["id"] for skip in manifest["skipped"]] == ["cp312-manylinux_x86_64", "cp314-manylinux_x86_64"]
+
+
+def test_a_skip_that_became_a_job_is_not_skipped() -> None:
+    skipped = _REQUEST.plan.skipped[0]
+    covered = Outcome(
+        replace(_JOB, id=skipped.id, identifier=skipped.identifier), Status.COVERED, covered_by=_WHEEL.name
+    )
+    result = RunResult((_BUILT, covered), _RESULT.images, 1.0)
+    manifest = make_manifest(_REQUEST, result, version="0")
+    assert [(job.id, job.status, job.covered_by) for job in manifest.jobs] == [
+        ("cp311-manylinux_x86_64", "built", ""),
+        ("cp312-manylinux_x86_64", "covered", _WHEEL.name),
+    ]
+    assert [skip.id for skip in manifest.skipped] == ["cp314-manylinux_x86_64"]
+
+
+def test_no_path_of_this_machine_is_in_it() -> None:
+    text = write_manifest_text(make_manifest(_REQUEST, _RESULT, version="0"))
+    assert "/secret" not in text
+    assert "/var/kiln" not in text
+    assert text.endswith("}\n")
