@@ -48,7 +48,7 @@ class ContainerUser:
     """The user that a build runs as.
 
     create_args are arguments of ``create``, owner is who must own what it writes (None: the invoking user), and
-    is_builder tells whether it is the image's own user, or root, who may write to the image's project directory.
+    is_builder tells whether it is the image's own user, to whom the image's project directory belongs.
     """
 
     create_args: tuple[str, ...]
@@ -120,7 +120,7 @@ class ContainerEngine:
         ``--userns=keep-id`` (podman-run(1)), and in a rootless docker the container's root is the invoking user.
         """
         if self.rootless and self.name is EngineName.DOCKER:
-            return ContainerUser(("--user=0:0",), None)
+            return ContainerUser(("--user=0:0",), None, is_builder=False)
         if host.uid == 0:
             return ContainerUser((f"--user={BUILDER_UID}:{BUILDER_UID}",), (BUILDER_UID, BUILDER_UID))
         mapping = ("--userns=keep-id",) if self.rootless else ()

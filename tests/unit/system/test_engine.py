@@ -144,11 +144,12 @@ def test_docker_without_buildx_cannot_build() -> None:
 @pytest.mark.parametrize(
     ("name", "rootless", "uid", "user"),
     [
-        ("docker", False, 1001, ContainerUser(("--user=1001:1002",), None)),
+        ("docker", False, 1001, ContainerUser(("--user=1001:1002",), None, is_builder=False)),
+        ("docker", False, 1000, ContainerUser(("--user=1000:1002",), None)),
         ("docker", False, 0, ContainerUser(("--user=1000:1000",), (1000, 1000))),
-        ("docker", True, 1001, ContainerUser(("--user=0:0",), None)),
+        ("docker", True, 1001, ContainerUser(("--user=0:0",), None, is_builder=False)),
         ("podman", False, 0, ContainerUser(("--user=1000:1000",), (1000, 1000))),
-        ("podman", True, 1001, ContainerUser(("--userns=keep-id", "--user=1001:1002"), None)),
+        ("podman", True, 1001, ContainerUser(("--userns=keep-id", "--user=1001:1002"), None, is_builder=False)),
     ],
 )
 def test_the_user_of_a_build_can_write_the_caches(name: str, rootless: bool, uid: int, user: ContainerUser) -> None:
