@@ -45,7 +45,7 @@ CIBUILDWHEEL = CibuildwheelFacts(
     ),
     images={
         arch: {
-            policy: f"quay.io/pypa/{policy}_{arch}@sha256:{digit * 64}"
+            policy: f"registry.example/pypa/{policy}_{arch}@sha256:{digit * 64}"
             for policy, digit in (
                 ("manylinux2014", "1"),
                 ("manylinux_2_28", "2"),
@@ -94,7 +94,7 @@ def make_host(**changes: Any) -> HostFacts:
         machine="x86_64",
         cpus=4,
         home=Path("/home/dev"),
-        cwd=Path("/work"),
+        cwd=Path("/srv"),
         cache_dir=Path("/home/dev/.cache/wheelkiln"),
         environ={},
         distribution="debian",

@@ -34,7 +34,7 @@ _INPUTS = st.builds(
     ),
     st.lists(st.sampled_from(_TAGS), min_size=1, max_size=12),
     st.lists(st.sampled_from(["x86_64", "aarch64"]), max_size=3),
-    st.sampled_from(["pypa", "bootstrap", "ghcr.io/acme/base:1"]),
+    st.sampled_from(["pypa", "bootstrap", "registry.example/acme/base:1"]),
     st.sampled_from(["", "cp310", "cp312", "py3"]),
     st.sampled_from(["", ">=3.11", "<3.13"]),
     st.sampled_from(["", "cp311-*", "*t-*"]),

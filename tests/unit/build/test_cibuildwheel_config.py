@@ -81,7 +81,7 @@ def test_the_containers_network(network: str, arguments: list[str]) -> None:
     assert [argument for argument in created if argument.startswith("--network")] == arguments
 
 
-def test_only_the_caches_are_writable(tmp_path: Path) -> None:
+def test_only_the_caches_and_the_jobs_own_directories_are_writable(tmp_path: Path) -> None:
     inputs = make_inputs(host=replace(make_inputs().host, ca_bundle=Path("/etc/ca.pem")))
     request = make_request(inputs, pip=PipSettings(find_links=(str(tmp_path),)))
     created = _render(inputs, request)["overrides"][-1]["container-engine"]["create-args"]
@@ -89,6 +89,7 @@ def test_only_the_caches_are_writable(tmp_path: Path) -> None:
         "--mount=type=bind,source=/var/kiln/cache/ccache,target=/opt/wheelkiln/mnt/ccache",
         "--mount=type=bind,source=/var/kiln/cache/uv,target=/opt/wheelkiln/mnt/uv",
         "--mount=type=bind,source=/var/kiln/job,target=/opt/wheelkiln/mnt/job",
+        "--mount=type=bind,source=/var/kiln/job/project,target=/project",
         "--mount=type=bind,source=/etc/ca.pem,target=/opt/wheelkiln/mnt/ca-bundle.pem,readonly",
         f"--mount=type=bind,source={tmp_path},target={tmp_path},readonly",
     ]
@@ -127,7 +128,7 @@ def test_a_random_build_directory_is_fixed(backend: str, settings: str, build_di
     [
         ({}, "wheelkiln-repair {wheel} {dest_dir} -- --plat manylinux_2_28_x86_64"),
         ({"image": {"base": "bootstrap"}}, "wheelkiln-repair {wheel} {dest_dir} -- --plat auto"),
-        ({"image": {"base": "ghcr.io/acme/base:1"}}, "wheelkiln-repair {wheel} {dest_dir} -- --plat auto"),
+        ({"image": {"base": "registry.example/acme/base:1"}}, "wheelkiln-repair {wheel} {dest_dir} -- --plat auto"),
         (
             {"repair": {"exclude": ["libcuda.so.*"], "library-dirs": ["kern/my lib"], "args": ["--strip"]}},
             "wheelkiln-repair --library-dir 'kern/my lib' {wheel} {dest_dir} -- "

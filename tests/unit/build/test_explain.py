@@ -26,7 +26,7 @@ from wheelkiln.build.explain import explain_failure, relevant_lines
         ("write error: No space left on device", "compile", "disk was full", "Free some space"),
         ("E: Could not open lock file, are you root?", "before-all", "refused", "container.user"),
         ("mkdir: cannot create directory '/x': Permission denied", "compile", "refused", "unprivileged"),
-        ("error: Failed to fetch: `https://pypi.org/simple/`", "environment", "could not reach", "network"),
+        ("error: Failed to fetch: `https://index.example/simple/`", "environment", "could not reach", "network"),
         ("  x No solution found when resolving dependencies:", "environment", "could not be resolved", "release"),
         ("FAILED tests/test_x.py::test_y - assert 1 == 2", "test", "tests failed", "--no-test"),
     ],
@@ -48,9 +48,9 @@ def test_a_failed_test_is_only_looked_for_in_the_test_stage() -> None:
     [
         ("compile", "failed while compiling"),
         ("environment", "failed while installing the build requirements"),
-        ("repair", "failed while auditwheel repair"),
-        ("copy", "failed while copy"),
-        ("", "failed while starting"),
+        ("repair", "failed while repairing the wheel with auditwheel"),
+        ("copy", "failed while copying the source into the container"),
+        ("", "failed while starting the build"),
     ],
 )
 def test_an_unknown_failure_says_where_it_was(stage: str, message: str) -> None:

@@ -134,7 +134,7 @@ def test_a_failed_job_lands_nothing_and_explains(tmp_path: Path) -> None:
     run = _run(tmp_path, FakeCibuildwheel(broken=frozenset({"cp312-manylinux_x86_64"})))
     assert run.outcome.status is Status.FAILED
     assert run.outcome.wheel is None
-    assert run.outcome.message == "failed while auditwheel repair"
+    assert run.outcome.message == "failed while repairing the wheel with auditwheel"
     assert "a.c:1: error: broken" in run.outcome.excerpt
     assert run.outcome.statistics == CompileStatistics(hits=1, misses=1)
     assert list((tmp_path / "wheelhouse").iterdir()) == []

@@ -10,8 +10,8 @@ from tests.values import make_config, make_engine, make_facts, make_host, make_i
 from wheelkiln.build.cibuildwheel_config import ReadOnlyMount
 from wheelkiln.build.request import (
     BuildRequest,
-    cache_owner,
     container_network_environment,
+    container_user,
     job_key,
     make_invocation,
 )
@@ -38,6 +38,7 @@ def test_an_invocation_puts_everything_together() -> None:
         "/var/kiln/cache/ccache",
         "/var/kiln/cache/uv",
         "/job",
+        "/job/project",
     ]
     target = PurePosixPath("/opt/wheelkiln/mnt/ca-bundle.pem")
     assert invocation.read_only == (ReadOnlyMount(PurePosixPath("/etc/ca.pem"), target),)
@@ -53,9 +54,21 @@ def test_without_network_uv_does_not_try() -> None:
 
 
 def test_who_owns_the_mounts() -> None:
-    assert cache_owner(make_request()) is None
-    assert cache_owner(make_request(make_inputs(host=make_host(uid=0)))) == (1000, 1000)
-    assert cache_owner(make_request(make_inputs({"container": {"user": "root"}}, host=make_host(uid=0)))) is None
+    assert container_user(make_request()).owner is None
+    assert container_user(make_request(make_inputs(host=make_host(uid=0)))).owner == (1000, 1000)
+    as_root = make_inputs({"container": {"user": "root"}}, host=make_host(uid=0))
+    assert container_user(make_request(as_root)).owner is None
+
+
+def test_a_user_to_whom_the_images_project_directory_does_not_belong_gets_its_own() -> None:
+    def targets(uid: int) -> list[str]:
+        request = make_request(make_inputs(host=make_host(uid=uid)))
+        invocation = make_invocation(request, request.plan.jobs[:1], Path("/job"), "run")
+        return [str(mount.target) for mount in invocation.mounts]
+
+    assert "/project" in targets(1234)
+    assert "/project" not in targets(1000)
+    assert "/project" not in targets(0)
 
 
 def test_pips_settings_reach_pip_and_uv() -> None:

@@ -26,11 +26,11 @@ def test_the_users_cache_directory_is_the_default() -> None:
     ("configured", "root"),
     [
         ("/srv/cache", "/srv/cache"),
-        ("cache", "/work/cache"),
-        ("../cache", "/work/../cache"),
+        ("cache", "/srv/cache"),
+        ("../cache", "/srv/../cache"),
         ("~/kiln", "/home/dev/kiln"),
         ("~", "/home/dev"),
-        ("~nosuchuser/kiln", "/work/~nosuchuser/kiln"),
+        ("~nosuchuser/kiln", "/srv/~nosuchuser/kiln"),
     ],
 )
 def test_a_configured_cache_directory(configured: str, root: str) -> None:

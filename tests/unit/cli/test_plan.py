@@ -88,10 +88,10 @@ def test_only_and_skip() -> None:
 
 def test_every_setting_is_explained(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHEELKILN_FRONTEND", "pip")
-    lines = _plan("--explain", "--base", "ghcr.io/acme/base:1").stderr.splitlines()
+    lines = _plan("--explain", "--base", "registry.example/acme/base:1").stderr.splitlines()
     assert f'policy = "manylinux2014"  ({project}/pyproject.toml)' in lines
     assert 'frontend = "pip"  (WHEELKILN_FRONTEND)' in lines
-    assert 'image.base = "ghcr.io/acme/base:1"  (command line)' in lines
+    assert 'image.base = "registry.example/acme/base:1"  (command line)' in lines
     assert 'cache.max-size = "10G"  (default)' in lines
     assert f'python = ["cp310", "cp311", "cp312"]  ({project}/pyproject.toml)' in lines
 

@@ -93,7 +93,7 @@ def test_wrong_values_are_refused(table: dict[str, Any], key: str) -> None:
         {"python": ["cp39", "cp313t", "cp314"]},
         {"policy": "manylinux2014"},
         {"policy": "manylinux_2_34"},
-        {"image": {"base": "ghcr.io/acme/base:1.2@sha256:" + "a" * 64}},
+        {"image": {"base": "registry.example/acme/base:1.2@sha256:" + "a" * 64}},
         {"image": {"base": "localhost:5000/base"}},
         {"image": {"base": "bootstrap", "release": "trixie"}},
         {"image": {"packages": {"deb": ["libnuma-dev", "g++-12", "libc6:amd64", "x=1.2~rc1"]}}},

@@ -13,7 +13,7 @@ from wheelkiln.image.recipe import render_recipe
 from wheelkiln.plan.model import ImageSpec
 from wheelkiln.system.pip_settings import PipSettings
 
-_SPEC = ImageSpec("manylinux_2_28_x86_64", "x86_64", "quay.io/pypa/x@sha256:" + "2" * 64, "rpm")
+_SPEC = ImageSpec("manylinux_2_28_x86_64", "x86_64", "registry.example/pypa/x@sha256:" + "2" * 64, "rpm")
 _RECIPE = render_recipe(_SPEC)
 _TOOLS = "ccache 4.13.6\ncompiler gcc (GCC) 14.2.1\nbroken\n"
 
@@ -134,7 +134,7 @@ def test_a_failed_step_is_shown_without_its_prefixes(tmp_path: Path) -> None:
 
 
 def test_a_base_that_cannot_be_fetched_gets_its_own_hint(tmp_path: Path) -> None:
-    output = "#2 ERROR: failed to do request: Head quay.io: dial tcp: no route to host\n"
+    output = "#2 ERROR: failed to do request: Head registry.example: dial tcp: no route to host\n"
     builder, _ = _builder(tmp_path, FakeImages(status=1, output=output))
     with pytest.raises(EnvironmentProblem) as caught:
         builder.provide(_SPEC)

@@ -8,7 +8,7 @@ from tests.values import make_interpreter
 from wheelkiln.image.recipe import base_reference, interpreters_digest, render_recipe
 from wheelkiln.plan.model import ImageSpec
 
-_PYPA = ImageSpec("manylinux_2_28_x86_64", "x86_64", "quay.io/pypa/x@sha256:" + "2" * 64, "rpm")
+_PYPA = ImageSpec("manylinux_2_28_x86_64", "x86_64", "registry.example/pypa/x@sha256:" + "2" * 64, "rpm")
 _BOOTSTRAP = ImageSpec(
     name="bootstrap_x86_64",
     arch="x86_64",
@@ -30,7 +30,7 @@ def test_the_same_spec_has_the_same_reference() -> None:
 def test_everything_that_reaches_the_image_changes_its_reference() -> None:
     specs = [
         _PYPA,
-        replace(_PYPA, base="quay.io/pypa/x@sha256:" + "3" * 64),
+        replace(_PYPA, base="registry.example/pypa/x@sha256:" + "3" * 64),
         replace(_PYPA, rpm=("numactl-devel",)),
         replace(_PYPA, deb=("libnuma-dev",)),
         replace(_PYPA, arch="aarch64"),

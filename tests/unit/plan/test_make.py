@@ -10,7 +10,7 @@ from wheelkiln.errors import ConfigError
 from wheelkiln.plan.make import make_plan
 from wheelkiln.plan.model import Plan, Selection, SkipReason
 
-_PYPA = "quay.io/pypa/manylinux_2_28_x86_64@sha256:" + "2" * 64
+_PYPA = "registry.example/pypa/manylinux_2_28_x86_64@sha256:" + "2" * 64
 
 
 def _plan(table: dict[str, Any] | None = None, **changes: Any) -> Plan:
@@ -226,9 +226,9 @@ def test_the_family_of_the_official_images(policy: str, family: str) -> None:
 
 
 def test_a_base_of_ones_own_may_be_of_any_family() -> None:
-    table = {"image": {"base": "ghcr.io/acme/base:1", "packages": {"deb": ["d"], "rpm": ["r"]}}}
+    table = {"image": {"base": "registry.example/acme/base:1", "packages": {"deb": ["d"], "rpm": ["r"]}}}
     (image,) = _plan(table).images
-    assert (image.name, image.base, image.family) == ("custom_x86_64", "ghcr.io/acme/base:1", "")
+    assert (image.name, image.base, image.family) == ("custom_x86_64", "registry.example/acme/base:1", "")
     assert (image.deb, image.rpm) == (("d",), ("r",))
 
 

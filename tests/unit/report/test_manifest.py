@@ -43,7 +43,7 @@ def test_what_was_built_from_what() -> None:
             "name": "manylinux_2_28_x86_64",
             "reference": "localhost/wheelkiln/x:1",
             "digest": "sha256:" + "c" * 64,
-            "base": "quay.io/pypa/manylinux_2_28_x86_64@sha256:" + "2" * 64,
+            "base": "registry.example/pypa/manylinux_2_28_x86_64@sha256:" + "2" * 64,
             "tools": {"ccache": "4.13.6"},
         }
     ]

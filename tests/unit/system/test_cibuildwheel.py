@@ -18,7 +18,7 @@ def test_the_installed_cibuildwheel_is_read() -> None:
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
 def test_images_are_pinned_by_digest(arch: str) -> None:
     pinned = read_cibuildwheel().images[arch]["manylinux_2_28"]
-    assert pinned.startswith(f"quay.io/pypa/manylinux_2_28_{arch}")
+    assert f"/pypa/manylinux_2_28_{arch}@sha256:" in pinned
     assert "@sha256:" in pinned or ":20" in pinned
 
 
