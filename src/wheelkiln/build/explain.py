@@ -48,6 +48,11 @@ _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
         "time, put it in repair.exclude.",
     ),
     (
+        r"couldn't detect libc for python extension (?P<name>\S+)",
+        "auditwheel cannot place {name}: it uses nothing of the C library",
+        "An extension module that does something needs the C library; is its source complete?",
+    ),
+    (
         r"too-recent versioned symbols",
         "the wheel uses symbols that are newer than the policy",
         'Choose a newer policy, or build on the base of that policy (image.base = "pypa").',
@@ -84,11 +89,6 @@ _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
         'Builds run as an unprivileged user. Install packages by image.packages; container.user = "root" is the '
         "way out for a project that must write to the system.",
     ),
-    (
-        r"[Tt]est.*fail|FAILED .*::|exit(?:ed with)? .*pytest",
-        "the project's tests failed on the wheel",
-        "'--no-test' builds without them.",
-    ),
 )
 
 
@@ -96,15 +96,15 @@ def explain_failure(lines: Sequence[str], stage: str, config: Config) -> tuple[s
     """Return what went wrong and what to do, as far as the log tells; stage is where it stopped."""
     text = "\n".join(lines)
     for pattern, message, hint in _EXPLANATIONS:
-        if stage != "test" and pattern.startswith("[Tt]est"):
-            continue
         match = re.search(pattern, text)
         if match:
             return message.format(**match.groupdict()), hint
-    return f"failed while {_DOING.get(stage, 'starting the build')}", _general_hint(config)
+    return f"failed while {_DOING.get(stage, 'starting the build')}", _general_hint(stage, config)
 
 
-def _general_hint(config: Config) -> str:
+def _general_hint(stage: str, config: Config) -> str:
+    if stage == "test":
+        return "The project's own tests failed on the wheel; '--no-test' builds without them."
     if config.container.network == "none":
         return 'The container has no network (container.network = "none"): does the build need it?'
     return "The log has the whole output."

@@ -25,6 +25,7 @@ from wheelkiln.cache.settings import STATISTICS_LOG, make_cache_directories
 from wheelkiln.cache.statistics import CompileStatistics, count_calls, parse_statistics_log
 from wheelkiln.plan.model import Job
 from wheelkiln.system.files import land_file, naming_storage_errors, sha256_of
+from wheelkiln.system.process import mask_secrets
 from wheelkiln.verify.tags import check_wheel
 
 __all__ = ["run_job"]
@@ -95,7 +96,7 @@ def _run_cibuildwheel(
 
         def on_line(raw: str) -> None:
             nonlocal stage
-            line = plain_text(raw)
+            line = mask_secrets(plain_text(raw))
             lines.append(line)
             log.write(line + "\n")
             begun = stage_of(line)

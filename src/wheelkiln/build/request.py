@@ -84,7 +84,7 @@ def container_user(request: BuildRequest) -> ContainerUser:
 
 
 def _environment(request: BuildRequest, job: Job) -> dict[str, str]:
-    environment = cache_environment(request.config, job, request.source.epoch)
+    environment = cache_environment(request.config, job)
     if request.host.ca_bundle:
         environment |= dict.fromkeys(_CA_NAMES, str(_CA_TARGET))
     if request.config.container.network == "none":
@@ -150,6 +150,7 @@ def job_key(request: BuildRequest, job: Job) -> str:
     parts = {
         "format": _KEY_FORMAT,
         "source": request.source.digest,
+        "epoch": request.source.epoch,
         "job": job.id,
         "config": config,
         "variables": dict(request.variables),

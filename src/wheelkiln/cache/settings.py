@@ -70,16 +70,26 @@ def make_cache_directories(mounts: tuple[CacheMount, ...], owner: tuple[int, int
     """Create the mounts' directories, owned by who will write there; raise EnvironmentProblem where impossible."""
     for mount in mounts:
         make_directory(mount.source, setting="[tool.wheelkiln.cache] dir")
-        if owner is not None and mount.source.stat().st_uid != owner[0]:
-            os.chown(mount.source, *owner)
-        elif owner is None and not os.access(mount.source, os.W_OK):
+        if owner is not None:
+            _give(mount.source, owner)
+        elif not os.access(mount.source, os.W_OK):
             raise EnvironmentProblem(
                 f"the cache directory {mount.source} belongs to another user",
                 hint="Mend its owner, or choose another place with [tool.wheelkiln.cache] dir.",
             )
 
 
-def cache_environment(config: Config, job: Job, epoch: int) -> dict[str, str]:
+def _give(directory: Path, owner: tuple[int, int]) -> None:
+    """Give a directory to its writer; with all that is in it, where a restored cache came back as root's."""
+    if all(path.lstat().st_uid == owner[0] for path in (directory, *directory.iterdir())):
+        return
+    os.chown(directory, *owner)
+    for place, directories, files in os.walk(directory):
+        for name in (*directories, *files):
+            os.chown(Path(place) / name, *owner, follow_symlinks=False)
+
+
+def cache_environment(config: Config, job: Job) -> dict[str, str]:
     """Return the container's environment for exact and safe hits (ccache manual: configuration options).
 
     The compiler is identified by what it says of itself, because manylinux_2_34 and later call it through a
@@ -95,6 +105,5 @@ def cache_environment(config: Config, job: Job, epoch: int) -> dict[str, str]:
         "UV_CACHE_DIR": str(UV_MOUNT),
         "UV_LINK_MODE": "copy",
         "UV_PYTHON_DOWNLOADS": "never",
-        "SOURCE_DATE_EPOCH": str(epoch),
         "HOME": "/home/builder",
     }

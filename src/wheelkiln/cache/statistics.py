@@ -39,6 +39,12 @@ class CompileCall:
         return not self.hit and _MISS in self.results
 
     @property
+    def reason(self) -> str:
+        """What ccache says of a call that it could not serve or keep, besides which of its stores it asked."""
+        lookups = ("direct_cache_", "preprocessed_cache_", "local_storage_", "remote_storage_")
+        return next((result for result in self.results if not result.startswith(lookups)), self.results[0])
+
+    @property
     def is_probe(self) -> bool:
         """Whether a configure step asked the compiler a question, rather than compiling the project."""
         return any(mark in f"/{self.source}" for mark in _PROBE_MARKS)
@@ -110,5 +116,5 @@ def count_calls(calls: Iterable[CompileCall]) -> CompileStatistics:
         if kind:
             counts[f"probe_{kind}" if call.is_probe else kind] += 1
         elif not _NOT_COMPILATIONS.intersection(call.results):
-            reasons[call.results[0]] += 1
+            reasons[call.reason] += 1
     return CompileStatistics(**counts, uncacheable=tuple(sorted(reasons.items())))

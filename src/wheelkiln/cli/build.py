@@ -29,13 +29,18 @@ from wheelkiln.system.pip_settings import read_pip_settings
 
 __all__ = ["command"]
 
+_WORTH_SAYING = 0.9
+"""An sdist smaller than this share of its directory is told as a saving."""
+
 
 @click.command("build", short_help="Build the wheels of SOURCE, cached and verified.")
 @project_options
 @click.option("--output-dir", "-o", default="wheelhouse", show_default=True, metavar="DIR", help="Where wheels land.")
 @click.option("--engine", type=click.Choice([name.value for name in EngineName]), help="Default: the one that answers.")
 @click.option("--fresh", is_flag=True, help="Build again what is already there.")
-@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="Format of the report.")
+@click.option(
+    "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Format."
+)
 def command(output_dir: str, engine: str | None, fresh: bool, output: str, **values: Any) -> None:
     """Build wheels of SOURCE for every Python of the plan, one cibuildwheel run each, through the compile cache.
 
@@ -99,7 +104,7 @@ def _refuse_remote(located: LocatedSource, engine: ContainerEngine) -> None:
 def _print_opening(request: BuildRequest) -> None:
     source, jobs = request.source, len(request.plan.jobs)
     saved = ""
-    if source.tree_size > source.size:
+    if source.tree_size * _WORTH_SAYING > source.size:
         share = 100 * (1 - source.size / source.tree_size)
         saved = f" instead of the directory's {format_size(source.tree_size)} ({share:.0f} % less)"
     click.echo(

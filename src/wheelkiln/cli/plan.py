@@ -52,7 +52,9 @@ def command(output: str, explain: bool, **values: Any) -> None:
 
 def _print_table(plan: Plan) -> None:
     console = make_console(stderr=False)
-    console.print(f"{plan.project} {plan.version or '(version is told by the backend)'}: {len(plan.jobs)} jobs\n")
+    version = plan.version or "(version is told by the backend)"
+    jobs = "1 job" if len(plan.jobs) == 1 else f"{len(plan.jobs)} jobs"
+    console.print(f"{plan.project} {version}: {jobs}\n")
     if plan.jobs:
         console.print(plan_table(plan, console.width))
         console.print()

@@ -19,6 +19,13 @@ from wheelkiln.errors import ConfigError
 __all__ = ["LoadedConfig", "load_config", "parse_config", "variable_name"]
 
 _PREFIX = "WHEELKILN_"
+_EXPECTED = {
+    "python": "a CPython tag such as 'cp312'",
+    "policy": "a policy such as 'manylinux_2_28'",
+    "packages": "a package name",
+    "max-size": "a size such as '10G'",
+    "exclude": "a soname such as 'libcuda.so.*'",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +170,8 @@ def _explain(item: ErrorDetails, origins: Mapping[str, str]) -> str:
         return f"{key}: unknown key{_did_you_mean(location)}"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "string_pattern_mismatch":
-        message = f"{item['input']!r} does not match {item['ctx']['pattern']}"
+        wanted = next((_EXPECTED[part] for part in location if part in _EXPECTED), item["ctx"]["pattern"])
+        message = f"{item['input']!r} is not {wanted}"
     elif item["type"] in {"literal_error", "enum"}:
         message = f"{item['input']!r} is not one of {item['ctx']['expected']}"
     origin = origins.get(".".join(location[:-1] if location[-1].isdigit() else location), "")

@@ -89,7 +89,10 @@ class ImageBuilder:
         if not memory.is_file():
             done = self.engine.run("run", "--rm", "--network=none", recipe.reference, "cat", _VERSIONS)
             if not done.ok:
-                raise EnvironmentProblem(f"the image {recipe.reference} does not run: {done.last_line}")
+                raise EnvironmentProblem(
+                    f"{self.engine.name} cannot run the image {recipe.reference}: {done.last_line}",
+                    hint="Does it run any container? docs/how-to has what podman needs on a machine without systemd.",
+                )
             make_directory(memory.parent, setting="[tool.wheelkiln.cache] dir")
             with naming_storage_errors(memory, setting="[tool.wheelkiln.cache] dir"):
                 write_text_atomically(memory, done.stdout)
@@ -176,8 +179,9 @@ def _render_pip_conf(pip: PipSettings) -> str:
 
 
 def _reasons(lines: list[str]) -> list[str]:
-    """What the failed step printed: BuildKit repeats it between two rules, other builders print it last."""
-    rules = [index for index, line in enumerate(lines) if line.startswith("------")]
-    block = lines[rules[-2] + 2 : rules[-1]] if len(rules) > 1 else lines[-_KEPT_LINES:]
-    plain = [_STEP_PREFIX.sub("", line) for line in block if line.strip()]
-    return [f"  | {line}" for line in (plain or lines)[-_KEPT_LINES:]]
+    """What the failed step printed: BuildKit repeats it between two rules and says why last; others print it last."""
+    rules = [index for index, line in enumerate(lines) if line == "------"]
+    block = lines[rules[0] + 2 : rules[1]] if len(rules) > 1 else lines[-_KEPT_LINES:]
+    verdict = [line for line in lines if line.startswith("ERROR: ")] if len(rules) > 1 else []
+    plain = [_STEP_PREFIX.sub("", line) for line in (*block, *verdict[-1:]) if line.strip()]
+    return [f"  | {line}" for line in plain[-_KEPT_LINES:]]

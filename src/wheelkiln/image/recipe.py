@@ -103,7 +103,7 @@ def _render_dockerfile(spec: ImageSpec, base: str, *, recipe_digest: str) -> str
     return template.render(
         base=base,
         family=spec.family,
-        packages_command=" ".join(["bash /mnt/scripts/packages.sh", *deb, *rpm]),
+        packages_command=" ".join(["bash /mnt/packages.sh", *deb, *rpm]),
         cache_id=f"{spec.release or spec.family or 'custom'}-{spec.arch}",
         labels=[(key, json.dumps(value)) for key, value in sorted(labels.items())],
     )

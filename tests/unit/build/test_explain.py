@@ -28,7 +28,7 @@ from wheelkiln.build.explain import explain_failure, relevant_lines
         ("mkdir: cannot create directory '/x': Permission denied", "compile", "refused", "unprivileged"),
         ("error: Failed to fetch: `https://index.example/simple/`", "environment", "could not reach", "network"),
         ("  x No solution found when resolving dependencies:", "environment", "could not be resolved", "release"),
-        ("FAILED tests/test_x.py::test_y - assert 1 == 2", "test", "tests failed", "--no-test"),
+        ("FAILED tests/test_x.py::test_y - assert 1 == 2", "test", "testing the wheel", "--no-test"),
     ],
 )
 def test_a_known_failure_is_explained(line: str, stage: str, message: str, hint: str) -> None:
@@ -40,7 +40,7 @@ def test_a_known_failure_is_explained(line: str, stage: str, message: str, hint:
 def test_a_failed_test_is_only_looked_for_in_the_test_stage() -> None:
     lines = ["test_x.c failed"]
     assert explain_failure(lines, "compile", make_config())[0] == "failed while compiling"
-    assert explain_failure(lines, "test", make_config())[0] == "the project's tests failed on the wheel"
+    assert explain_failure(lines, "test", make_config())[0] == "failed while testing the wheel"
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_markup_in_names_is_text(project: Path) -> None:
 
 
 def test_wrong_values_are_the_users() -> None:
-    with pytest.raises(ConfigError, match=r"python.0: 'py3' does not match .* \(from command line\)"):
+    with pytest.raises(ConfigError, match=r"python.0: 'py3' is not a CPython tag.* \(from command line\)"):
         _plan("--python", "py3")
     with pytest.raises(UsageProblem):
         _plan("nowhere")

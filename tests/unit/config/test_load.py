@@ -139,12 +139,12 @@ def test_other_variables_are_not_ours() -> None:
 def test_all_problems_come_at_once_with_their_keys() -> None:
     problems = _problems({"python": ["cp312", "cp2"], "policy": "x", "cache": {"max-size": "big"}, "arch": ["mips"]})
     assert [problem.partition(":")[0] for problem in problems] == ["python.1", "arch.0", "policy", "cache.max-size"]
-    assert problems[0] == "python.1: 'cp2' does not match ^cp3[0-9]{1,2}t?$"
+    assert problems[0] == "python.1: 'cp2' is not a CPython tag such as 'cp312'"
     assert problems[1] == "arch.0: 'mips' is not one of 'x86_64' or 'aarch64'"
 
 
 def test_a_list_of_wrong_items_is_not_called_too_short_as_well() -> None:
-    assert _problems({"python": ["cp2"]}) == ("python.0: 'cp2' does not match ^cp3[0-9]{1,2}t?$",)
+    assert _problems({"python": ["cp2"]}) == ("python.0: 'cp2' is not a CPython tag such as 'cp312'",)
     assert [problem.partition(":")[0] for problem in _problems({"python": []})] == ["python"]
 
 
@@ -157,7 +157,7 @@ def test_the_message_counts_the_problems() -> None:
 
 def test_a_problem_from_outside_of_the_file_says_where_it_is_from() -> None:
     assert _problems({}, environ={"WHEELKILN_PYTHON": "cp312 x"}) == (
-        "python.1: 'x' does not match ^cp3[0-9]{1,2}t?$ (from WHEELKILN_PYTHON)",
+        "python.1: 'x' is not a CPython tag such as 'cp312' (from WHEELKILN_PYTHON)",
     )
     assert _problems({}, flags={"image.base": "a b"}) == (
         "image.base: expected 'pypa', 'bootstrap' or an image reference (from command line)",

@@ -59,7 +59,8 @@ def test_the_context_is_complete_and_relative() -> None:
 
 def test_every_file_that_the_dockerfile_names_is_in_the_context() -> None:
     files = render_recipe(_PYPA).files
-    named = set(re.findall(r"/mnt/(scripts/[\w.]+|requirements/[\w.]+|pins\.env)", "\n".join(files.values())))
+    named = set(re.findall(r"/mnt/(requirements/[\w.]+)", "\n".join(files.values())))
+    named |= set(re.findall(r"source=(scripts/[\w.]+|pins\.env)", files["Dockerfile"]))
     named |= set(re.findall(r"COPY .*?(scripts/\S+)", files["Dockerfile"]))
     assert named >= {"scripts/packages.sh", "scripts/repair.py", "pins.env", "requirements/tools.txt"}
     assert named <= set(files)
@@ -72,7 +73,7 @@ def test_nothing_of_the_template_is_left() -> None:
 
 def test_packages_are_given_by_format() -> None:
     text = render_recipe(replace(_PYPA, deb=("a",), rpm=("b", "c"))).files["Dockerfile"]
-    assert "bash /mnt/scripts/packages.sh --deb a --rpm b c\n" in text
+    assert "bash /mnt/packages.sh --deb a --rpm b c\n" in text
 
 
 def test_the_pins_are_shell_assignments() -> None:
