@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -27,6 +28,14 @@ _COMMANDS = {
 
 class _LazyGroup(click.Group):
     """A group whose commands are imported when they are called: --help imports none of them."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """End as by SIGPIPE when the reader of the output has gone; click would exit with 1, which is a bug's."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's last flush
+            sys.exit(128 + signal.SIGPIPE)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -76,9 +85,6 @@ def main() -> None:
         _fail(error)
     except KeyboardInterrupt:
         _fail(InterruptedRun("interrupted", hint="Containers are removed; finished wheels are kept."))
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

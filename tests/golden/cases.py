@@ -1,0 +1,191 @@
+"""Every golden file by its name below files/, and how it is generated.
+
+An image's reference and the recipe's digest change with every script of the image, so they stand as words here;
+tests/unit/image/test_recipe.py covers them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from tests.values import make_facts, make_host, make_inputs, make_request
+from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
+from wheelkiln.build.request import BuildRequest, make_invocation
+from wheelkiln.cli.schema import make_schema
+from wheelkiln.image.recipe import render_recipe
+from wheelkiln.plan.make import PlanInputs, make_plan
+from wheelkiln.plan.model import Selection
+from wheelkiln.source.facts import SourceFacts
+from wheelkiln.system.pip_settings import PipSettings
+
+__all__ = ["CASES", "FILES", "HOSTILE_ROOT", "PROJECT_SETTINGS", "make_toml", "request_of"]
+
+FILES = Path(__file__).parent / "files"
+HOSTILE_ROOT = Path("/srv/a b,c;d 'e' \"f\" $HOME `id` %s {wheel} #x ünï\\n=")
+_REFERENCE = "localhost/wheelkiln/{name}:0123456789abcdef"
+
+PROJECT_SETTINGS = """
+[build-system]
+requires = ["scikit-build-core"]
+build-backend = "scikit_build_core.build"
+
+[project]
+name = "kern"
+version = "1.2"
+
+[tool.cibuildwheel]
+build = "cp31*"
+skip = "cp310-* *musllinux*"
+build-frontend = "pip"
+build-verbosity = 1
+enable = ["cpython-prerelease"]
+manylinux-x86_64-image = "manylinux2014"
+before-build = "echo building {project}"
+test-command = "pytest {project}/tests"
+test-requires = ["pytest"]
+environment = { A = "1", B = "$(date)" }
+config-settings = { "cmake.define.X" = "ON" }
+
+[tool.cibuildwheel.linux]
+before-all = "make deps"
+archs = ["auto", "aarch64"]
+
+[tool.cibuildwheel.macos]
+archs = ["universal2"]
+
+[[tool.cibuildwheel.overrides]]
+select = "cp312-*"
+before-build = "echo 3.12"
+inherit.config-settings = "append"
+config-settings = { "cmake.define.Y" = "ON" }
+"""
+
+
+def request_of(inputs: PlanInputs, root: Path = Path("/var/kiln"), **changes: Any) -> BuildRequest:
+    request = make_request(inputs, root=root, **changes)
+    references = {name: _REFERENCE.format(name=name) for name in request.plan.references}
+    return replace(request, plan=replace(request.plan, references=references))
+
+
+def make_toml(request: BuildRequest, *, jobs: int = 1) -> str:
+    """Write the configuration of the first jobs of a request."""
+    invocation = make_invocation(request, request.plan.jobs[:jobs], request.cache_root / "runs/run-1/job", "run-1")
+    table = render_cibuildwheel_config(
+        invocation, request.config, request.source.facts, request.settings, tests=request.tests
+    )
+    return write_toml(table)
+
+
+def _plain() -> str:
+    return make_toml(request_of(make_inputs()))
+
+
+def _every_setting() -> str:
+    inputs = make_inputs(
+        {
+            "policy": "manylinux_2_34",
+            "cache": {"max-size": "1.5Gi"},
+            "container": {"network": "none"},
+            "repair": {
+                "exclude": ["libcuda.so.*", "libnvrtc*"],
+                "library-dirs": ["kern/my lib", "/opt/lib"],
+                "args": ["--strip", "--zip-compression-level=9"],
+            },
+        },
+        facts=make_facts('[project]\nname = "kern"\nversion = "1.2"\n[build-system]\nbuild-backend = "mesonpy"\n'),
+        host=make_host(
+            ca_bundle=Path("/etc/ssl/certs/ca-certificates.crt"),
+            environ={"HTTPS_PROXY": "http://user:secret@proxy:3128", "NO_PROXY": "localhost"},
+        ),
+    )
+    pip = PipSettings(
+        index_url="https://user:secret@index.example/simple",
+        extra_index_urls=("https://extra.example/simple",),
+        trusted_hosts=("index.example",),
+    )
+    return make_toml(request_of(inputs, pip=pip), jobs=4)
+
+
+def _project_settings(**changes: Any) -> str:
+    inputs = make_inputs(facts=make_facts(PROJECT_SETTINGS), **changes)
+    return make_toml(request_of(inputs), jobs=3)
+
+
+def _root_on_bootstrap() -> str:
+    inputs = make_inputs(
+        {"image": {"base": "bootstrap"}, "container": {"user": "root", "network": "host"}, "frontend": "pip"}
+    )
+    return make_toml(request_of(inputs))
+
+
+def _hostile_paths() -> str:
+    inputs = make_inputs(host=make_host(ca_bundle=HOSTILE_ROOT / "ca,bundle.pem"))
+    return make_toml(request_of(inputs, HOSTILE_ROOT))
+
+
+def _dockerfile(table: dict[str, Any], arch: str = "x86_64") -> str:
+    host = make_host(machine=arch)
+    (spec,) = make_plan(make_inputs(table, host=host)).images
+    recipe = render_recipe(spec)
+    return recipe.files["Dockerfile"].replace(recipe.digest, "RECIPE-DIGEST")
+
+
+def _pins() -> str:
+    (spec,) = make_plan(make_inputs()).images
+    return render_recipe(spec).files["pins.env"]
+
+
+def _stable_abi() -> SourceFacts:
+    return make_facts(
+        '[project]\nname = "kern"\nversion = "1.2"\nrequires-python = ">=3.10"\n'
+        '[tool.scikit-build]\nwheel.py-api = "cp311"\n[tool.cibuildwheel]\nskip = "cp313t-*"\n'
+    )
+
+
+def _plan() -> str:
+    inputs = make_inputs(
+        {
+            "python": ["cp39", "cp310", "cp311", "cp312", "cp313", "cp313t", "cp314t", "cp399"],
+            "arch": ["x86_64", "aarch64"],
+            "image": {"base": "bootstrap", "packages": {"deb": ["libnuma-dev"]}},
+            "policy": "manylinux2014",
+        },
+        facts=_stable_abi(),
+        host=make_host(emulated=frozenset({"aarch64"})),
+        selection=Selection(skip=("cp313-*",)),
+        estimates={"cp311-manylinux_x86_64": 12.5},
+    )
+    plan = make_plan(inputs)
+    plan = replace(plan, references={spec.name: _REFERENCE.format(name=spec.name) for spec in plan.images})
+    return json.dumps(asdict(plan), indent=2, default=str) + "\n"
+
+
+def _schema(what: str) -> str:
+    return json.dumps(make_schema(what), indent=2) + "\n"
+
+
+_PACKAGES = {"deb": ["libnuma-dev", "g++-12"], "rpm": ["numactl-devel"]}
+
+CASES: Mapping[str, Callable[[], str]] = {
+    "cibuildwheel/plain.toml": _plain,
+    "cibuildwheel/every-setting.toml": _every_setting,
+    "cibuildwheel/project-settings.toml": _project_settings,
+    "cibuildwheel/project-settings-without-tests.toml": lambda: _project_settings(tests=False),
+    "cibuildwheel/project-settings-ignored.toml": lambda: _project_settings(use_project_settings=False),
+    "cibuildwheel/root-on-bootstrap.toml": _root_on_bootstrap,
+    "cibuildwheel/hostile-paths.toml": _hostile_paths,
+    "image/pins.env": _pins,
+    "image/bootstrap.Dockerfile": lambda: _dockerfile({"image": {"base": "bootstrap", "packages": _PACKAGES}}),
+    "image/manylinux_2_28_x86_64.Dockerfile": lambda: _dockerfile({"image": {"packages": _PACKAGES}}),
+    "image/manylinux_2_28_aarch64.Dockerfile": lambda: _dockerfile({}, "aarch64"),
+    "image/manylinux_2_31_x86_64.Dockerfile": lambda: _dockerfile({"policy": "manylinux_2_31"}),
+    "image/custom.Dockerfile": lambda: _dockerfile({"image": {"base": "ghcr.io/acme/base:1.2", "packages": _PACKAGES}}),
+    "plan/every-reason.json": _plan,
+    "schema/config.json": lambda: _schema("config"),
+    "schema/plan.json": lambda: _schema("plan"),
+    "schema/manifest.json": lambda: _schema("manifest"),
+}
