@@ -117,6 +117,7 @@ class FakeCibuildwheel:
         return {
             "python -m cibuildwheel": self.build,
             "python -m auditwheel show --json": Answer(f'{{"overall_tag": "{self.symbols}"}}'),
+            "python -m abi3audit": Answer("{}"),
         }
 
     def build(self, call: Call) -> Answer:

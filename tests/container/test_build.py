@@ -148,7 +148,7 @@ def test_a_full_disk_is_named(tool: Tool, project: Any, tmp_path: Path, full: st
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)], check=True)
     try:
-        (small / "ballast").write_bytes(b"x" * 57000)
+        (small / "ballast").write_bytes(b"x" * 61440)
         if full == "output":
             ran = tool.build(".", *ONE, "-o", str(small), cwd=source)
         else:

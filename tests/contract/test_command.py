@@ -89,7 +89,7 @@ def test_the_plan_command_end_to_end(project: Path) -> None:
     [
         (("plan", "nowhere"), 2, "is not a directory or file"),
         (("biuld",), 2, "Did you mean 'build'?"),
-        (("plan", "--python", "py3"), 3, "python.0: 'py3' does not match"),
+        (("plan", "--python", "py3"), 3, "python.0: 'py3' is not a CPython tag"),
         (("plan", "--only", "nothing"), 4, "nothing is left to build"),
         (("build", "--engine", "docker"), 6, "no container engine answers"),
     ],

@@ -72,6 +72,8 @@ def render_cibuildwheel_config(
         ours |= {"config-settings": build_dir, "inherit": {"config-settings": "append"}}
     if _repairs(config, settings):
         ours["repair-wheel-command"] = _repair_command(config, invocation.image)
+    if not settings.sets("audit-command"):
+        ours["audit-command"] = ""  # abi3audit runs on the finished wheel, from wheelkiln's own environment
     if not tests:
         ours["test-command"] = ""
     table = dict(settings.table)
@@ -99,9 +101,7 @@ def _config_settings(facts: SourceFacts, settings: ProjectSettings) -> dict[str,
     key = _BUILD_DIR_KEYS.get(facts.backend.name.partition(".")[0], "")
     if not key or settings.config_settings_keys() & {"build-dir", "builddir"}:
         return {}
-    tool = facts.pyproject.get("tool", {})
-    chosen = tool.get("scikit-build", {}).get("build-dir", "") if isinstance(tool, dict) else ""
-    return {} if chosen else {key: str(BUILD_DIR)}
+    return {} if facts.tool("scikit-build").get("build-dir") else {key: str(BUILD_DIR)}
 
 
 def _create_args(invocation: Invocation, config: Config) -> list[str]:

@@ -33,6 +33,8 @@ PROJECT_SCRATCH = "project"
 """Name of the directory in the job's mount that stands for the container's /project where it must."""
 _CA_TARGET = PurePosixPath("/opt/wheelkiln/mnt/ca-bundle.pem")
 _CA_NAMES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+_WITHOUT_EFFECT = frozenset({"CCACHE_MAXSIZE", *_CA_NAMES})
+_PASS_VARIABLES = ("CIBW_ENVIRONMENT_PASS", "CIBW_ENVIRONMENT_PASS_LINUX")
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
@@ -129,7 +131,8 @@ def container_network_environment(request: BuildRequest) -> dict[str, str]:
 def job_key(request: BuildRequest, job: Job) -> str:
     """Return the digest of all that goes into a job's wheel: an equal key means an equal wheel.
 
-    What differs between runs without reaching the wheel (mounts' places, labels, users, indexes) is left out.
+    What differs between runs without reaching the wheel (mounts' places, labels, users, indexes, certificates, the
+    cache's size) is left out.
     """
     invocation = make_invocation(request, (job,), Path("/job"), run_id="run")
     neutral = Invocation(
@@ -141,7 +144,7 @@ def job_key(request: BuildRequest, job: Job) -> str:
         label="",
         mounts=(),
         read_only=(),
-        environment=invocation.environment,
+        environment={name: value for name, value in invocation.environment.items() if name not in _WITHOUT_EFFECT},
         passed=(),
     )
     config = render_cibuildwheel_config(
@@ -154,6 +157,16 @@ def job_key(request: BuildRequest, job: Job) -> str:
         "job": job.id,
         "config": config,
         "variables": dict(request.variables),
+        "passed": _let_through(request),
         "cibuildwheel": request.cibuildwheel_version,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _let_through(request: BuildRequest) -> dict[str, str | None]:
+    """The host's variables that the project or the user lets into the container (cibuildwheel: environment-pass)."""
+    table = request.settings.table
+    values = [part.get("environment-pass", "") for part in (table, table.get("linux", {}), *table.get("overrides", []))]
+    values += [request.variables.get(name, "") for name in _PASS_VARIABLES]
+    names = {str(name) for value in values for name in (value if isinstance(value, list) else str(value).split())}
+    return {name: request.host.environ.get(name) for name in sorted(names)}

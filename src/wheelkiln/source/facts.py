@@ -64,7 +64,11 @@ class SourceFacts:
     @property
     def cibuildwheel(self) -> Mapping[str, Any]:
         """The project's own ``[tool.cibuildwheel]``."""
-        return _table(self.pyproject, "tool", "cibuildwheel")
+        return self.tool("cibuildwheel")
+
+    def tool(self, name: str) -> Mapping[str, Any]:
+        """Return the table [tool.NAME], empty where there is none."""
+        return _table(self.pyproject, "tool", name)
 
     def accepts_python(self, version: str) -> bool:
         """Tell whether requires-python admits ``3.12`` in its latest patch release, as cibuildwheel decides it."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import lzma
 import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from email.parser import Parser
 from pathlib import Path, PurePosixPath
 
-from packaging.tags import Tag, parse_tag
+from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
@@ -21,31 +22,45 @@ from wheelkiln.verify.findings import Finding, Severity
 __all__ = ["check_wheel", "serves"]
 
 _GLIBC = re.compile(r"^manylinux_2_(?P<minor>[0-9]+)_(?P<arch>\w+)$")
-_CPYTHON = re.compile(r"cp3(?P<minor>[0-9]+)")
 _LEGACY_GLIBC = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
 _MAX_METADATA = 16 << 20
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
 """What zipfile raises for damaged, truncated, encrypted and unknown members."""
 
 
 def serves(wheel_name: str, identifier: str) -> bool:
-    """Tell whether a wheel also serves another identifier, as abi3 and py3-none wheels do (PEP 425)."""
+    """Tell whether a wheel serves an identifier's Python and platform, as abi3 and py3-none wheels do for many."""
     python, _, platform = identifier.partition("-")
-    arch = platform.split("_", 1)[1]
-    minor = int(python.removeprefix("cp3").rstrip("t"))
+    family, arch = platform.split("_", 1)
     try:
         tags = parse_wheel_filename(wheel_name)[3]
     except InvalidWheelFilename:
         return False
-    for tag in tags:
-        if not tag.platform.endswith(f"_{arch}"):
-            continue
-        if tag.abi == "none" and tag.interpreter == "py3":
-            return True
-        first = _CPYTHON.fullmatch(tag.interpreter)
-        if tag.abi == "abi3" and not python.endswith("t") and first and int(first["minor"]) <= minor:
-            return True
-    return False
+    return _fits(python, {tag for tag in tags if _is_platform(tag.platform, family, arch)})
+
+
+def _fits(python: str, tags: Collection[Tag]) -> bool:
+    """Apply the installers' own rules to a Python such as ``cp313t`` (PEP 425, PEP 703, packaging.tags)."""
+    version = (3, int(python.removeprefix("cp3").rstrip("t")))
+    platforms = sorted({tag.platform for tag in tags})
+    supported = {
+        *cpython_tags(version, abis=[python], platforms=platforms),
+        *compatible_tags(version, interpreter=python.rstrip("t"), platforms=platforms),
+    }
+    return not supported.isdisjoint(tags)
+
+
+def _is_platform(tag: str, family: str, arch: str) -> bool:
+    return tag.startswith(family) and tag.endswith(f"_{arch}")
 
 
 def check_wheel(path: Path, *, project: str, version: str, identifier: str, runner: Runner) -> tuple[Finding, ...]:
@@ -66,6 +81,7 @@ def check_wheel(path: Path, *, project: str, version: str, identifier: str, runn
     found += _check_identifier(path, tags, identifier)
     if not found:
         found += _check_symbols(path, tags, runner)
+        found += _check_stable_abi(path, tags, runner)
     return tuple(found)
 
 
@@ -116,15 +132,15 @@ def _same_version(text: str, version: Version) -> bool:
 
 def _check_identifier(path: Path, tags: frozenset[Tag], identifier: str) -> Iterator[Finding]:
     python, _, platform = identifier.partition("-")
-    arch = platform.split("_", 1)[1]
-    if not serves(path.name, identifier) and not any(tag.interpreter == python.rstrip("t") for tag in tags):
+    family, arch = platform.split("_", 1)
+    if not _fits(python, tags):
         yield _error("python-tag", path, f"the wheel is not for {python}")
     for tag in sorted({tag.platform for tag in tags}):
-        if not tag.endswith(f"_{arch}") or not tag.startswith(("manylinux", "musllinux")):
+        if not _is_platform(tag, family, arch):
             yield _error(
                 "platform-tag",
                 path,
-                f"the platform tag '{tag}' is not a manylinux tag for {arch}",
+                f"the platform tag '{tag}' is not a {family} tag for {arch}",
                 "Did a repair-wheel-command of the project's own leave the wheel unrepaired?",
             )
 
@@ -142,6 +158,20 @@ def _check_symbols(path: Path, tags: frozenset[Tag], runner: Runner) -> Iterator
         promised = _glibc_minor(platform)
         if needed is None or (promised is not None and promised < needed):
             yield _error("symbols", path, f"the tag '{platform}' promises more than its symbols allow ({allowed})")
+
+
+def _check_stable_abi(path: Path, tags: frozenset[Tag], runner: Runner) -> Iterator[Finding]:
+    """Ask abi3audit whether a wheel that claims the stable ABI keeps to it."""
+    if not any(tag.abi == "abi3" for tag in tags):
+        return
+    done = runner.capture([sys.executable, "-m", "abi3audit", "--strict", "--report", str(path)])
+    if not done.ok:
+        yield _error(
+            "stable-abi",
+            path,
+            f"abi3audit found that it does not keep to the stable ABI: {done.stdout.strip()[:2000] or done.last_line}",
+            "Build with the Py_LIMITED_API of the wheel's tag, or without the abi3 tag.",
+        )
 
 
 def _glibc_minor(platform: str) -> int | None:

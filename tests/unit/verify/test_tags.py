@@ -16,7 +16,8 @@ _NAME = "kern-1.2-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
 
 
 def _auditwheel(tag: str = "manylinux_2_17_x86_64") -> FakeRunner:
-    return FakeRunner({"python -m auditwheel show --json": Answer(json.dumps({"overall_tag": tag}))})
+    symbols = Answer(json.dumps({"overall_tag": tag}))
+    return FakeRunner({"python -m auditwheel show --json": symbols, "python -m abi3audit": Answer("{}")})
 
 
 def _codes(
@@ -136,7 +137,7 @@ def test_tags_may_be_compressed(tmp_path: Path) -> None:
         ("kern-1.2-cp311-cp311-manylinux_2_17_x86_64.whl", ["python-tag"]),
         ("kern-1.2-cp312-cp312-linux_x86_64.whl", ["platform-tag"]),
         ("kern-1.2-cp312-cp312-manylinux_2_17_aarch64.whl", ["platform-tag"]),
-        ("kern-1.2-py3-none-any.whl", ["python-tag", "platform-tag"]),
+        ("kern-1.2-py3-none-any.whl", ["platform-tag"]),
         ("kern-1.2-py3-none-manylinux_2_17_x86_64.whl", []),
         ("kern-1.2-cp310-abi3-manylinux_2_17_x86_64.whl", []),
         ("kern-1.2-cp313-abi3-manylinux_2_17_x86_64.whl", ["python-tag"]),
@@ -191,7 +192,7 @@ def test_a_wheel_that_auditwheel_cannot_read(tmp_path: Path, answer: Answer) -> 
         ("k-1-py2.py3-none-manylinux_2_17_x86_64.whl", "cp39-manylinux_x86_64", True),
         ("k-1-py2-none-manylinux_2_17_x86_64.whl", "cp39-manylinux_x86_64", False),
         ("k-1-cp311-cp311-manylinux_2_17_x86_64.whl", "cp312-manylinux_x86_64", False),
-        ("k-1-cp311-cp311-manylinux_2_17_x86_64.whl", "cp311-manylinux_x86_64", False),
+        ("k-1-cp311-cp311-manylinux_2_17_x86_64.whl", "cp311-manylinux_x86_64", True),
         ("k-1-py3-abi3-manylinux_2_17_x86_64.whl", "cp312-manylinux_x86_64", False),
         ("k-1-cp3-abi3-manylinux_2_17_x86_64.whl", "cp312-manylinux_x86_64", False),
         ("k-1-cp27-abi3-manylinux_2_17_x86_64.whl", "cp312-manylinux_x86_64", False),
@@ -200,3 +201,18 @@ def test_a_wheel_that_auditwheel_cannot_read(tmp_path: Path, answer: Answer) -> 
 )
 def test_which_wheels_serve_another_identifier(wheel: str, identifier: str, does: bool) -> None:
     assert serves(wheel, identifier) is does
+
+
+def test_a_claim_of_the_stable_abi_is_checked(tmp_path: Path) -> None:
+    path = write_wheel(tmp_path, "kern-1.2-cp310-abi3-manylinux_2_17_x86_64.whl")
+    runner = _auditwheel()
+    runner.script = {**runner.script, "python -m abi3audit": Answer('{"non_abi3_symbols": ["_Py_X"]}', returncode=1)}
+    (finding,) = check_wheel(path, project="kern", version="1.2", identifier=_IDENTIFIER, runner=runner)
+    assert finding.code == "stable-abi"
+    assert "_Py_X" in finding.message
+
+
+def test_other_wheels_are_not_asked_for_the_stable_abi(tmp_path: Path) -> None:
+    runner = _auditwheel()
+    check_wheel(write_wheel(tmp_path), project="kern", version="1.2", identifier=_IDENTIFIER, runner=runner)
+    assert [line for line in runner.lines if "abi3audit" in line] == []

