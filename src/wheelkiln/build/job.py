@@ -156,7 +156,7 @@ def _finish(
         excerpt = tuple(f"{finding.code}: {finding.message}" for finding in findings)
         hint = next((finding.hint for finding in findings if finding.hint), "The wheel was not kept.")
         message = f"{wheels[0].name} is not what it claims to be"
-        return Outcome(job, Status.FAILED, message=message, hint=hint, excerpt=excerpt)
+        return Outcome(job, Status.REJECTED, message=message, hint=hint, excerpt=excerpt)
     with naming_storage_errors(request.output_dir, setting="--output-dir"):
         landed = land_file(wheels[0], request.output_dir)
     return Outcome(job, Status.BUILT, wheel=WheelFile(landed.name, sha256_of(landed), landed.stat().st_size))

@@ -25,11 +25,13 @@ __all__ = [
 
 
 class Status(StrEnum):
+    """rejected: built, but not what it claims to be, so that it did not land."""
+
     BUILT = "built"
     REUSED = "reused"
     COVERED = "covered"
     FAILED = "failed"
-    NOT_STARTED = "not-started"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from wheelkiln.system.pip_settings import PipSettings
 
 __all__ = [
     "PROJECT_SCRATCH",
+    "PROXY_NAMES",
     "BuildRequest",
     "container_network_environment",
     "container_user",
@@ -35,7 +36,7 @@ _CA_TARGET = PurePosixPath("/opt/wheelkiln/mnt/ca-bundle.pem")
 _CA_NAMES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
 _WITHOUT_EFFECT = frozenset({"CCACHE_MAXSIZE", *_CA_NAMES})
 _PASS_VARIABLES = ("CIBW_ENVIRONMENT_PASS", "CIBW_ENVIRONMENT_PASS_LINUX")
-_PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def container_network_environment(request: BuildRequest) -> dict[str, str]:
         "UV_NO_INDEX": "1" if usable.no_index else "",
         "PIP_PROXY": usable.proxy,
     }
-    proxies = {name: request.host.environ.get(name, "") for name in _PROXY_NAMES}
+    proxies = {name: request.host.environ.get(name, "") for name in PROXY_NAMES}
     return {name: value for name, value in (values | proxies).items() if value}
 
 

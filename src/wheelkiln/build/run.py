@@ -15,7 +15,7 @@ from pathlib import Path
 from wheelkiln.build.job import run_job
 from wheelkiln.build.ledger import Ledger, ledger_of
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
-from wheelkiln.build.request import BuildRequest, job_key
+from wheelkiln.build.request import PROXY_NAMES, BuildRequest, job_key
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.provide import BuiltImage, ImageBuilder
 from wheelkiln.plan.model import Job, Plan, Skipped, SkipReason
@@ -27,6 +27,8 @@ from wheelkiln.verify.tags import serves
 __all__ = ["run_build"]
 
 _KEPT_RUNS = 20
+_STALE_SECONDS = 24 * 3600.0
+"""Age at which a source's scratch directory cannot belong to a living run."""
 
 
 def run_build(request: BuildRequest, emit: Callable[[Event], None], log: Callable[[str], None]) -> RunResult:
@@ -63,6 +65,7 @@ def _provide_images(
         cache_dir=request.cache_root,
         pip=request.pip,
         ca_bundle=request.host.ca_bundle,
+        proxies=tuple(name for name in PROXY_NAMES if request.host.environ.get(name)),
         say=lambda text: emit(Said(text)),
         log=log,
     )
@@ -153,6 +156,9 @@ def _remove_old_runs(runs: Path, cache_root: Path) -> None:
     finished = [run for run in sorted(runs.iterdir()) if not is_held(cache_root / "locks", f"run {run.name}")]
     for run in finished[: max(0, len(finished) - _KEPT_RUNS)]:
         shutil.rmtree(run, ignore_errors=True)
+    for source in (cache_root / "tmp").glob("source-*"):
+        if time.time() - source.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(source, ignore_errors=True)
     for run in finished[-_KEPT_RUNS:]:
         for scratch in (*run.glob("*/tmp"), *run.glob("*/wheels"), *run.glob("*/mount/project")):
             shutil.rmtree(scratch, ignore_errors=True)

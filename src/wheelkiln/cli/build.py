@@ -16,7 +16,7 @@ from wheelkiln.cache.settings import cache_root
 from wheelkiln.cli.console import make_console, print_notices, print_skipped
 from wheelkiln.cli.options import LocatedSource, ProjectOptions, gather_plan, located_source, project_options
 from wheelkiln.cli.progress import make_progress
-from wheelkiln.errors import BuildError, EnvironmentProblem, NothingSelectedError
+from wheelkiln.errors import BuildError, EnvironmentProblem, NothingSelectedError, VerificationError
 from wheelkiln.plan.make import PlanInputs, settings_of
 from wheelkiln.plan.model import Plan
 from wheelkiln.plan.project_settings import merge_environment_variables
@@ -26,6 +26,7 @@ from wheelkiln.report.text import format_seconds, format_size
 from wheelkiln.system.engine import ContainerEngine, EngineName, find_engine
 from wheelkiln.system.files import naming_storage_errors, write_text_atomically
 from wheelkiln.system.pip_settings import read_pip_settings
+from wheelkiln.system.process import mask_secrets
 
 __all__ = ["command"]
 
@@ -72,7 +73,7 @@ def _make_request(
 ) -> BuildRequest:
     assert located.prepared is not None
     _refuse_remote(located, engine)
-    variables, notices = merge_environment_variables(located.host.environ)
+    variables, notices = merge_environment_variables(located.host.environ, tests=inputs.tests)
     print_notices((*plan.notices, *notices))
     return BuildRequest(
         plan=plan,
@@ -96,7 +97,7 @@ def _refuse_remote(located: LocatedSource, engine: ContainerEngine) -> None:
     address = located.host.environ.get("DOCKER_HOST", "")
     if engine.name is EngineName.DOCKER and address and not address.startswith("unix://"):
         raise EnvironmentProblem(
-            f"DOCKER_HOST is {address}: an engine on another machine cannot mount this machine's caches",
+            f"DOCKER_HOST is {mask_secrets(address)}: an engine on another machine cannot mount this machine's caches",
             hint="Unset DOCKER_HOST, or run wheelkiln on that machine.",
         )
 
@@ -125,11 +126,18 @@ def _finish(request: BuildRequest, result: RunResult, output: str) -> None:
     else:
         _print_report(request, result)
     if result.failed:
-        failed = ", ".join(outcome.job.id for outcome in result.failed)
-        raise BuildError(
-            f"{len(result.failed)} of {len(result.outcomes)} jobs failed: {failed}",
-            hint="The other wheels are kept; the same command builds only what is missing.",
-        )
+        _raise_failure(result)
+
+
+def _raise_failure(result: RunResult) -> None:
+    """End with the exit code of a build, or of a verification when every wheel could be built."""
+    failed = ", ".join(outcome.job.id for outcome in result.failed)
+    kept = "The other wheels are kept; the" if len(result.failed) < len(result.outcomes) else "The"
+    message = f"{len(result.failed)} of {len(result.outcomes)} jobs failed: {failed}"
+    hint = f"{kept} same command builds only what is missing."
+    if all(outcome.status is Status.REJECTED for outcome in result.failed):
+        raise VerificationError(message, hint=hint)
+    raise BuildError(message, hint=hint)
 
 
 def _print_failure(outcome: Outcome) -> None:

@@ -55,6 +55,7 @@ class ImageBuilder:
     cache_dir: Path
     pip: PipSettings
     ca_bundle: Path | None
+    proxies: tuple[str, ...]
     say: Callable[[str], None]
     log: Callable[[str], None]
 
@@ -125,6 +126,7 @@ class ImageBuilder:
                 recipe.reference,
                 platform=spec.platform,
                 secrets=self._secrets(scratch),
+                build_args=self.proxies,
                 on_line=note,
             )
         if status != 0:

@@ -35,6 +35,7 @@ _OWNED_VARIABLES = re.compile(
     r"^CIBW_(BUILD|SKIP|ARCHS|ENABLE|BUILD_FRONTEND|CONTAINER_ENGINE|PLATFORM|OUTPUT_DIR|CONFIG_FILE|"
     r"(MANY|MUSL)LINUX_[A-Z0-9_]+_IMAGE|DEBUG_KEEP_CONTAINER|LOG_FOLD_MODE)(_LINUX)?$"
 )
+_TEST_VARIABLES = re.compile(r"^CIBW_(TEST|BEFORE_TEST)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +87,33 @@ def read_project_settings(
     )
 
 
-def merge_environment_variables(environ: Mapping[str, str]) -> tuple[dict[str, str], tuple[Notice, ...]]:
-    """Split the user's CIBW_* variables into those that reach cibuildwheel and notices of those that do not."""
-    passed = {name: value for name, value in environ.items() if name.startswith("CIBW_")}
-    owned = sorted(name for name in passed if _OWNED_VARIABLES.match(name))
-    notices = tuple(
+def merge_environment_variables(
+    environ: Mapping[str, str], *, tests: bool = True
+) -> tuple[dict[str, str], tuple[Notice, ...]]:
+    """Split the user's CIBW_* variables into those that reach cibuildwheel and notices of those that do not.
+
+    cibuildwheel lets variables win over every file, so tests=False leaves out those of tests as well.
+    """
+    given = {name: value for name, value in environ.items() if name.startswith("CIBW_")}
+    owned = sorted(name for name in given if _OWNED_VARIABLES.match(name))
+    notices = [
         Notice("variable-left-out", f"{name} is left out: wheelkiln decides that itself", "See 'wheelkiln plan'.")
         for name in owned
-    )
-    return {name: value for name, value in passed.items() if name not in owned}, notices
+    ]
+    notices += [
+        Notice(
+            "variable-displaces",
+            f"{name} replaces every config-settings, the fixed build directory among them: "
+            "the compile cache may miss on CMake and Meson projects",
+            "Put the settings into config-settings of [tool.cibuildwheel].",
+        )
+        for name in sorted(given)
+        if name.startswith("CIBW_CONFIG_SETTINGS")
+    ]
+    kept = {name: value for name, value in given.items() if name not in owned}
+    if not tests:
+        kept = {name: value for name, value in kept.items() if not _TEST_VARIABLES.match(name)}
+    return kept, tuple(notices)
 
 
 def _keep_overrides(value: Any, facts: CibuildwheelFacts, tests: bool, notices: list[Notice]) -> list[dict[str, Any]]:

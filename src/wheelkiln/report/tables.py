@@ -22,7 +22,7 @@ _STYLES = {
     Status.REUSED: "cyan",
     Status.COVERED: "cyan",
     Status.FAILED: "bold red",
-    Status.NOT_STARTED: "yellow",
+    Status.REJECTED: "bold red",
 }
 _SHOWN_STAGES = ("environment", "compile", "repair", "test")
 
@@ -71,7 +71,7 @@ def outcome_table(outcomes: Sequence[Outcome], width: int) -> Table:
 
 def _row(outcome: Outcome, stages: Sequence[str], *, wide: bool) -> list[str]:
     seconds = _stages(outcome)
-    ran = outcome.status in (Status.BUILT, Status.FAILED)
+    ran = outcome.status in (Status.BUILT, Status.FAILED, Status.REJECTED)
     cells = [outcome.job.id, outcome.status.value, format_size(outcome.wheel.size) if outcome.wheel else "-"]
     cells += [format_seconds(seconds.get(stage)) for stage in stages]
     if wide:

@@ -208,7 +208,12 @@ def _check_power(readings: Readings) -> Check:
         return Check("cpu", Status.OK, cores)
     detail = f"{cores}, {memory / _GIB:.1f} GiB of memory"
     if memory < cpus * _MEMORY_PER_CORE:
-        return Check("cpu", Status.WARNING, detail, "C++ compilers may run out of memory: build with fewer jobs.")
+        return Check(
+            "cpu",
+            Status.WARNING,
+            detail,
+            "C++ compilers may run out of memory.",
+        )
     return Check("cpu", Status.OK, detail)
 
 

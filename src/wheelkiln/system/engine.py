@@ -96,9 +96,14 @@ class ContainerEngine:
         *,
         platform: str,
         secrets: Mapping[str, Path],
+        build_args: Sequence[str] = (),
         on_line: Callable[[str], None],
     ) -> int:
-        """Build the Dockerfile in context to a local image; secrets reach RUN steps only, never a layer."""
+        """Build the Dockerfile in context to a local image.
+
+        secrets reach RUN steps only, never a layer. build_args are names of variables that the engine reads from
+        the environment: the proxies, which BuildKit keeps out of the image's history.
+        """
         if not self.can_build:
             raise EnvironmentProblem(
                 "docker has no buildx, which image builds need", hint="Install the docker-buildx plugin."
@@ -111,6 +116,7 @@ class ContainerEngine:
             else ["--layers", "--format=docker"]
         )
         argv += [f"--secret={join_fields(f'id={key}', f'src={path}')}" for key, path in sorted(secrets.items())]
+        argv += [f"--build-arg={name}" for name in build_args]
         return self.runner.stream([*argv, str(context)], on_line=on_line)
 
     def user_for(self, host: HostFacts) -> ContainerUser:

@@ -149,7 +149,7 @@ def test_a_job_makes_exactly_one_wheel(tmp_path: Path, names: tuple[str, ...]) -
 
 def test_a_wheel_that_is_not_what_it_claims_does_not_land(tmp_path: Path) -> None:
     run = _run(tmp_path, FakeCibuildwheel(symbols="manylinux_2_35_x86_64"))
-    assert run.outcome.status is Status.FAILED
+    assert run.outcome.status is Status.REJECTED
     assert run.outcome.message.endswith("is not what it claims to be")
     assert run.outcome.excerpt[0].startswith("symbols: the tag 'manylinux_2_17_x86_64' promises more")
     assert list((tmp_path / "wheelhouse").iterdir()) == []

@@ -59,6 +59,7 @@ def _builder(tmp_path: Path, images: FakeImages, pip: PipSettings | None = None)
         engine=make_engine(runner),
         cache_dir=tmp_path / "cache",
         pip=pip or PipSettings(),
+        proxies=(),
         ca_bundle=Path("/etc/ca.pem"),
         say=lambda _: None,
         log=lambda _: None,
