@@ -154,6 +154,11 @@ def test_free_threaded_pythons_have_no_stable_abi() -> None:
     assert [job.python for job in plan.jobs] == ["cp311", "cp313t"]
 
 
+def test_a_free_threaded_python_starts_no_stable_abi() -> None:
+    plan = _plan({"python": ["cp313t", "cp314"]}, facts=_abi3("cp310"))
+    assert [job.python for job in plan.jobs] == ["cp313t", "cp314"]
+
+
 def test_a_py3_none_project_is_built_once_for_all() -> None:
     plan = _plan({"python": ["cp39", "cp312", "cp313t"]}, facts=_abi3("py3"))
     assert [job.python for job in plan.jobs] == ["cp39"]
