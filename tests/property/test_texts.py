@@ -69,17 +69,21 @@ _PIECES = st.lists(
             "'",
             "/",
             "/home/dev",
-            ".pyenv/versions/",
-            "3.12.1",
         ]
     ),
     max_size=12,
-).map("".join)
+).map(" ".join)
 
 
 @given(_PIECES)
 def test_a_relocated_text_has_nothing_of_the_old_prefix(text: str) -> None:
     assert _PREFIX not in relocate_text(text, Path(_PREFIX), Path("/opt/python/cp312-cp312"))
+
+
+@given(st.from_regex(r"[a-z0-9_-][a-z0-9._-]{0,4}", fullmatch=True))
+def test_another_interpreter_with_a_longer_name_stays(more: str) -> None:
+    text = f"{_PREFIX}{more}/bin -L{_PREFIX}{more}/lib"
+    assert relocate_text(text, Path(_PREFIX), Path("/opt/moved")) == text
 
 
 @given(_PIECES)

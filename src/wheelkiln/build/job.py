@@ -153,9 +153,9 @@ def _finish(
         runner=request.engine.runner,
     )
     if findings:
-        excerpt = tuple(f"{finding.code}: {finding.message}" for finding in findings)
+        excerpt = tuple(plain_text(f"{finding.code}: {finding.message}") for finding in findings)
         hint = next((finding.hint for finding in findings if finding.hint), "The wheel was not kept.")
-        message = f"{wheels[0].name} is not what it claims to be"
+        message = plain_text(f"{wheels[0].name} is not what it claims to be")
         return Outcome(job, Status.REJECTED, message=message, hint=hint, excerpt=excerpt)
     with naming_storage_errors(request.output_dir, setting="--output-dir"):
         landed = land_file(wheels[0], request.output_dir)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wheelkiln.build.stages import plain_text
 from wheelkiln.plan.model import Notice, Skipped
 from wheelkiln.report.text import group_skipped
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["make_console", "print_notices", "print_skipped"]
+__all__ = ["make_console", "plain_lines", "print_notices", "print_skipped"]
 
 _PLAIN_WIDTH = 200
 
@@ -29,13 +30,18 @@ def make_console(*, stderr: bool) -> Console:
     return Console(stderr=stderr, markup=False, highlight=False, width=width)
 
 
+def plain_lines(text: str) -> str:
+    """Return text that may quote others without what a terminal would obey; its line breaks stay."""
+    return "\n".join(plain_text(line) for line in text.split("\n"))
+
+
 def print_notices(notices: Iterable[Notice]) -> None:
     """Print each notice and its hint to stderr."""
     for notice in notices:
         click.secho("notice: ", fg="yellow", err=True, nl=False)
-        click.echo(notice.message, err=True)
+        click.echo(plain_lines(notice.message), err=True)
         if notice.hint:
-            click.echo(f"        {notice.hint}", err=True)
+            click.echo(f"        {plain_lines(notice.hint)}", err=True)
 
 
 def print_skipped(skipped: Iterable[Skipped], *, err: bool) -> None:

@@ -93,9 +93,11 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _fail(error: WheelkilnError) -> None:
+    from wheelkiln.cli.console import plain_lines
+
     click.secho("error: ", fg="red", bold=True, err=True, nl=False)
-    click.echo(error.message, err=True)
+    click.echo(plain_lines(error.message), err=True)
     if error.hint:
         click.secho("  try: ", fg="cyan", err=True, nl=False)
-        click.echo(error.hint, err=True)
+        click.echo(plain_lines(error.hint), err=True)
     sys.exit(error.exit_code)

@@ -133,7 +133,8 @@ def relocate_text(text: str, prefix: Path, target: Path) -> str:
     text = re.sub(rf"-Wl,-rpath[,=]{lib}(?![\w/.-])\s?", "", text)
     text = re.sub(rf"-L{lib}(?![\w/.-])\s?", "", text)
     text = re.sub(rf"-I{re.escape(f'{prefix}/include')}(?![\w/.-])\s?", "", text)
-    return text.replace(str(prefix), str(target))
+    # not the beginning of another name: 3.12.1 is also how 3.12.10 begins
+    return re.sub(rf"{re.escape(str(prefix))}(?![\w-]|\.\w)", lambda _: str(target), text)
 
 
 def _add_link(archive: tarfile.TarFile, name: Path, to: str) -> None:
