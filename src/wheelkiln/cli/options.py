@@ -116,7 +116,7 @@ def located_source(options: ProjectOptions, *, prepare: bool) -> Iterator[Locate
     root = cache_root(start.config, host)
     scratch = make_directory(root / "tmp", setting="[tool.wheelkiln.cache] dir")
     with TemporaryDirectory(dir=scratch, prefix="source-") as work_dir:
-        prepared = prepare_source(spec, host=host, runner=runner, work_dir=Path(work_dir), cache_dir=root)
+        prepared = prepare_source(spec, host=host, runner=runner, work_dir=Path(work_dir), cache_dir=root, say=_say)
         loaded = early or _config_of_source(prepared.facts, host, options)
         yield LocatedSource(spec, prepared.facts, prepared, loaded, host, runner)
 
@@ -147,6 +147,10 @@ def _config_of_source(facts: SourceFacts, host: HostFacts, options: ProjectOptio
     return parse_config(
         table if isinstance(table, dict) else {}, path=path, environ=host.environ, flags=options.flags()
     )
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _log_command(line: str) -> None:

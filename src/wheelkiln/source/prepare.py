@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from wheelkiln.source.index import fetch_sdist
 from wheelkiln.source.spec import DirectorySource, GitSource, IndexSource, SdistSource, SourceSpec
 from wheelkiln.system.files import make_directory
 from wheelkiln.system.host import HostFacts
+from wheelkiln.system.locks import exclusive
 from wheelkiln.system.pip_settings import read_pip_settings
 from wheelkiln.system.process import Runner, mask_secrets
 
@@ -62,16 +63,28 @@ def inspect_directory(path: Path) -> SourceFacts:
 
 
 def prepare_source(
-    spec: SourceSpec, *, host: HostFacts, runner: Runner, work_dir: Path, cache_dir: Path
+    spec: SourceSpec,
+    *,
+    host: HostFacts,
+    runner: Runner,
+    work_dir: Path,
+    cache_dir: Path,
+    say: Callable[[str], None] = lambda _: None,
 ) -> PreparedSource:
-    """Make or fetch the sdist of spec in work_dir.
+    """Make or fetch the sdist of spec in work_dir; say receives a line when another run has to be waited for.
 
     Raise UsageProblem (no such source), EnvironmentProblem (the index or git server is unreachable) or BuildError
     (the project's backend cannot make an sdist).
     """
     match spec:
         case DirectorySource(path):
-            return _prepare_directory(path, host, runner, work_dir)
+
+            def wait() -> None:
+                say(f"another run is making an sdist of {path}; waiting for it")
+
+            # backends write into the directory: setuptools' egg-info, and the tree that it packs
+            with exclusive(cache_dir / "locks", f"source {path}", on_wait=wait):
+                return _prepare_directory(path, host, runner, work_dir)
         case SdistSource(path):
             return _describe(path, _epoch_variable(host))
         case IndexSource():
