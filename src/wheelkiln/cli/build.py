@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,18 @@ from wheelkiln import __version__
 from wheelkiln.build.outcome import Outcome, RunResult, Status
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.run import run_build
-from wheelkiln.cache.settings import cache_root
 from wheelkiln.cli.console import make_console, print_notices, print_skipped
-from wheelkiln.cli.options import LocatedSource, ProjectOptions, gather_plan, located_source, project_options
+from wheelkiln.cli.options import (
+    LocatedSource,
+    ProjectOptions,
+    gather_plan,
+    located_source,
+    make_request,
+    project_options,
+)
 from wheelkiln.cli.progress import make_progress
 from wheelkiln.errors import BuildError, EnvironmentProblem, NothingSelectedError, VerificationError
-from wheelkiln.plan.make import PlanInputs, settings_of
+from wheelkiln.plan.make import PlanInputs
 from wheelkiln.plan.model import Plan
 from wheelkiln.plan.project_settings import merge_environment_variables
 from wheelkiln.report.manifest import MANIFEST_NAME, make_manifest, write_manifest_text
@@ -25,7 +32,6 @@ from wheelkiln.report.tables import outcome_table
 from wheelkiln.report.text import format_seconds, format_size
 from wheelkiln.system.engine import ContainerEngine, EngineName, find_engine
 from wheelkiln.system.files import naming_storage_errors, write_text_atomically
-from wheelkiln.system.pip_settings import read_pip_settings
 from wheelkiln.system.process import mask_secrets
 
 __all__ = ["command"]
@@ -71,25 +77,11 @@ def _make_request(
     *,
     fresh: bool,
 ) -> BuildRequest:
-    assert located.prepared is not None
     _refuse_remote(located, engine)
     variables, notices = merge_environment_variables(located.host.environ, tests=inputs.tests)
     print_notices((*plan.notices, *notices))
-    return BuildRequest(
-        plan=plan,
-        settings=settings_of(inputs),
-        source=located.prepared,
-        config=inputs.config,
-        host=located.host,
-        engine=engine,
-        pip=read_pip_settings(located.runner),
-        output_dir=located.host.cwd / output_dir,
-        cache_root=cache_root(inputs.config, located.host),
-        cibuildwheel_version=inputs.cibuildwheel.version,
-        variables=variables,
-        tests=inputs.tests,
-        fresh=fresh,
-    )
+    request = make_request(located, inputs, plan, engine)
+    return replace(request, output_dir=located.host.cwd / output_dir, variables=variables, fresh=fresh)
 
 
 def _refuse_remote(located: LocatedSource, engine: ContainerEngine) -> None:

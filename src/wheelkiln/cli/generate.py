@@ -9,17 +9,21 @@ from typing import Any
 import click
 
 from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
-from wheelkiln.build.request import BuildRequest, container_user, make_invocation
-from wheelkiln.cache.settings import cache_root, make_cache_directories
+from wheelkiln.build.request import container_user, make_invocation
+from wheelkiln.cache.settings import make_cache_directories
 from wheelkiln.cli.console import print_notices
-from wheelkiln.cli.options import LocatedSource, ProjectOptions, gather_plan, located_source, project_options
+from wheelkiln.cli.options import (
+    ProjectOptions,
+    gather_plan,
+    located_source,
+    make_request,
+    project_options,
+)
 from wheelkiln.errors import DriftError, NothingSelectedError, UsageProblem
 from wheelkiln.image.recipe import render_recipe
-from wheelkiln.plan.make import PlanInputs, settings_of
 from wheelkiln.plan.model import ImageSpec, Plan
 from wheelkiln.system.engine import EngineName, find_engine
 from wheelkiln.system.files import make_directory, write_text_atomically
-from wheelkiln.system.pip_settings import read_pip_settings
 
 __all__ = ["command"]
 
@@ -44,7 +48,8 @@ def cibuildwheel(engine: str | None, output: Path | None, check: bool, **values:
         inputs, plan = gather_plan(located, options)
         print_notices(plan.notices)
         spec = _one_image(plan)
-        request = _make_request(located, inputs, plan, EngineName(engine) if engine else None)
+        found = find_engine(located.runner, EngineName(engine) if engine else None)
+        request = make_request(located, inputs, plan, found)
         jobs = tuple(job for job in plan.jobs if job.image == spec.name)
         statistics_dir = request.cache_root / "statistics"
         invocation = make_invocation(request, jobs, statistics_dir, run_id="generated")
@@ -79,23 +84,6 @@ def _one_image(plan: Plan) -> ImageSpec:
         names = ", ".join(spec.arch for spec in plan.images)
         raise UsageProblem(f"the plan needs several images ({names})", hint="Choose one with --arch.")
     return plan.images[0]
-
-
-def _make_request(located: LocatedSource, inputs: PlanInputs, plan: Plan, engine: EngineName | None) -> BuildRequest:
-    assert located.prepared is not None
-    return BuildRequest(
-        plan=plan,
-        settings=settings_of(inputs),
-        source=located.prepared,
-        config=inputs.config,
-        host=located.host,
-        engine=find_engine(located.runner, engine),
-        pip=read_pip_settings(located.runner),
-        output_dir=located.host.cwd,
-        cache_root=cache_root(inputs.config, located.host),
-        cibuildwheel_version=inputs.cibuildwheel.version,
-        tests=inputs.tests,
-    )
 
 
 def _deliver(files: Any, output: Path | None, *, check: bool) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,18 +15,23 @@ from wheelkiln.build.ledger import ledger_of
 from wheelkiln.cache.settings import cache_root
 from wheelkiln.config.load import LoadedConfig, load_config, parse_config
 from wheelkiln.image.recipe import render_recipe
-from wheelkiln.plan.make import PlanInputs, make_plan
+from wheelkiln.plan.make import PlanInputs, make_plan, settings_of
 from wheelkiln.plan.model import Plan, Selection
 from wheelkiln.source.facts import SourceFacts
 from wheelkiln.source.prepare import PreparedSource, inspect_directory, prepare_source
 from wheelkiln.source.spec import DirectorySource, SourceSpec, parse_source
 from wheelkiln.system.cibuildwheel import read_cibuildwheel
+from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.files import make_directory
 from wheelkiln.system.host import HostFacts, read_host
 from wheelkiln.system.interpreters import find_interpreters
+from wheelkiln.system.pip_settings import read_pip_settings
 from wheelkiln.system.process import ProcessRunner
 
-__all__ = ["ProjectOptions", "gather_plan", "located_source", "project_options"]
+if TYPE_CHECKING:
+    from wheelkiln.build.request import BuildRequest
+
+__all__ = ["ProjectOptions", "gather_plan", "located_source", "make_request", "project_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -137,6 +142,26 @@ def gather_plan(located: LocatedSource, options: ProjectOptions) -> tuple[PlanIn
     )
     plan = make_plan(inputs)
     return inputs, replace(plan, references={spec.name: render_recipe(spec).reference for spec in plan.images})
+
+
+def make_request(located: LocatedSource, inputs: PlanInputs, plan: Plan, engine: ContainerEngine) -> BuildRequest:
+    """Put together what a run needs; the source must have been prepared."""
+    from wheelkiln.build.request import BuildRequest  # 'plan' does without what a run imports
+
+    assert located.prepared is not None
+    return BuildRequest(
+        plan=plan,
+        settings=settings_of(inputs),
+        source=located.prepared,
+        config=inputs.config,
+        host=located.host,
+        engine=engine,
+        pip=read_pip_settings(located.runner),
+        output_dir=located.host.cwd,
+        cache_root=cache_root(inputs.config, located.host),
+        cibuildwheel_version=inputs.cibuildwheel.version,
+        tests=inputs.tests,
+    )
 
 
 def _config_of_source(facts: SourceFacts, host: HostFacts, options: ProjectOptions) -> LoadedConfig:
