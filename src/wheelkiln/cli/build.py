@@ -125,7 +125,9 @@ def _raise_failure(result: RunResult) -> None:
     """End with the exit code of a build, or of a verification when every wheel could be built."""
     failed = ", ".join(outcome.job.id for outcome in result.failed)
     kept = "The other wheels are kept; the" if len(result.failed) < len(result.outcomes) else "The"
-    message = f"{len(result.failed)} of {len(result.outcomes)} jobs failed: {failed}"
+    message = (
+        f"{len(result.failed)} of {len(result.outcomes)} job{'' if len(result.outcomes) == 1 else 's'} failed: {failed}"
+    )
     hint = f"{kept} same command builds only what is missing."
     if all(outcome.status is Status.REJECTED for outcome in result.failed):
         raise VerificationError(message, hint=hint)
