@@ -24,6 +24,10 @@ _STYLES = {
     Status.FAILED: "bold red",
     Status.REJECTED: "bold red",
 }
+_VERY_NARROW = 56
+_FOLDS = len("cp310-manylinux_x86_64") + 44
+_SHORTEST_JOB = 12
+_CACHE = "compile cache"
 _SHOWN_STAGES = ("environment", "compile", "repair", "test")
 
 
@@ -47,37 +51,46 @@ def outcome_table(outcomes: Sequence[Outcome], width: int) -> Table:
     """One row for each job: what became of it, how large, how long in which stage, and what the cache did."""
     from rich.table import Table
 
-    wide = width >= NARROW
-    stages = [name for name in _SHOWN_STAGES if any(name in _stages(outcome) for outcome in outcomes)] if wide else []
+    columns = _columns(outcomes, width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("job", no_wrap=not width < len("cp310-manylinux_x86_64") + 44, overflow="fold")
-    table.add_column("status", no_wrap=True)
-    table.add_column("size", justify="right", no_wrap=True)
-    for stage in stages:
-        table.add_column(stage, justify="right", no_wrap=True)
-    if wide:
-        table.add_column("rest", justify="right", no_wrap=True)
-    table.add_column("total", justify="right", no_wrap=True)
-    table.add_column("compile cache", justify="right", no_wrap=True)
+    for name in columns:
+        if name == "job":
+            table.add_column(name, no_wrap=width >= _FOLDS, overflow="fold", min_width=_SHORTEST_JOB)
+        else:
+            table.add_column(name, justify="left" if name == "status" else "right", no_wrap=True)
     for outcome in outcomes:
-        table.add_row(*_row(outcome, stages, wide=wide), style=_STYLES[outcome.status] if not outcome.good else None)
+        cells = _cells(outcome, columns)
+        table.add_row(*(cells[name] for name in columns), style=None if outcome.good else _STYLES[outcome.status])
     if len(outcomes) > 1:
-        total = sum(outcome.seconds for outcome in outcomes)
-        blanks = [""] * (len(stages) + wide + 1)
+        seconds = format_seconds(sum(outcome.seconds for outcome in outcomes))
+        sums = {"job": "all", "total": seconds, _CACHE: format_cache(_sum(outcomes))}
         table.add_section()
-        table.add_row("all", "", *blanks, format_seconds(total), format_cache(_sum(outcomes)), style="bold")
+        table.add_row(*(sums.get(name, "") for name in columns), style="bold")
     return table
 
 
-def _row(outcome: Outcome, stages: Sequence[str], *, wide: bool) -> list[str]:
+def _columns(outcomes: Sequence[Outcome], width: int) -> list[str]:
+    """Choose what fits: the stages on a wide terminal, neither size nor cache on a very narrow one."""
+    if width < _VERY_NARROW:
+        return ["job", "status", "total"]
+    if width < NARROW:
+        return ["job", "status", "size", "total", _CACHE]
+    stages = [name for name in _SHOWN_STAGES if any(name in _stages(outcome) for outcome in outcomes)]
+    return ["job", "status", "size", *stages, "rest", "total", _CACHE]
+
+
+def _cells(outcome: Outcome, columns: Sequence[str]) -> dict[str, str]:
     seconds = _stages(outcome)
     ran = outcome.status in (Status.BUILT, Status.FAILED, Status.REJECTED)
-    cells = [outcome.job.id, outcome.status.value, format_size(outcome.wheel.size) if outcome.wheel else "-"]
-    cells += [format_seconds(seconds.get(stage)) for stage in stages]
-    if wide:
-        rest = outcome.seconds - sum(seconds.get(stage, 0.0) for stage in stages)
-        cells.append(format_seconds(rest) if ran else "-")
-    return [*cells, format_seconds(outcome.seconds) if ran else "-", format_cache(outcome.statistics)]
+    rest = outcome.seconds - sum(seconds.get(name, 0.0) for name in columns)
+    return {name: format_seconds(seconds.get(name)) for name in columns} | {
+        "job": outcome.job.id,
+        "status": outcome.status.value,
+        "size": format_size(outcome.wheel.size) if outcome.wheel else "-",
+        "rest": format_seconds(rest) if ran else "-",
+        "total": format_seconds(outcome.seconds) if ran else "-",
+        _CACHE: format_cache(outcome.statistics),
+    }
 
 
 def _stages(outcome: Outcome) -> dict[str, float]:

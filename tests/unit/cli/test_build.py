@@ -62,7 +62,7 @@ def test_a_failure_is_told_with_its_way_out(request_: BuildRequest, capsys: pyte
         excerpt=("a.c:1: [bold] fatal error",),
         log=Path("/runs/1/build.log"),
     )
-    with pytest.raises(BuildError, match="1 of 1 jobs failed: cp312-manylinux_x86_64") as caught:
+    with pytest.raises(BuildError, match="1 of 1 job failed: cp312-manylinux_x86_64") as caught:
         _finish(request_, _result(request_, failed), "json")
     assert caught.value.exit_code == 7
     assert capsys.readouterr().err.splitlines() == [
