@@ -35,6 +35,12 @@ _DOING = {
 
 _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
     (
+        r"(?m)^(?:Error: unable to start container \w+|.*Error response from daemon): (?P<reason>.{1,160})",
+        "the engine could not start the container: {reason}",
+        "Does it run any container? 'wheelkiln doctor' looks at the engine; container.network = \"host\" helps where "
+        "a rootless engine may not make a network.",
+    ),
+    (
         r"Build failed because a pure Python wheel was generated",
         "the project makes a pure Python wheel (none-any), which serves every platform as it is",
         "There is nothing to compile for each Python: 'python -m build' makes that wheel. If extension modules were "

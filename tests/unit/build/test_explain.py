@@ -28,6 +28,12 @@ from wheelkiln.build.explain import explain_failure, relevant_lines
         ("mkdir: cannot create directory '/x': Permission denied", "compile", "refused", "unprivileged"),
         ("error: Failed to fetch: `https://index.example/simple/`", "environment", "could not reach", "network"),
         ("  x No solution found when resolving dependencies:", "environment", "could not be resolved", "release"),
+        (
+            "Error: unable to start container f6d9: /usr/bin/slirp4netns failed: Permission denied",
+            "start",
+            "could not start the container: /usr/bin/slirp4netns",
+            "doctor",
+        ),
         ("FAILED tests/test_x.py::test_y - assert 1 == 2", "test", "testing the wheel", "--no-test"),
     ],
 )
