@@ -14,7 +14,7 @@ _ERROR = re.compile(
     r"could not be located|No space left|Permission denied|Killed|^wheelkiln-repair:|FAILED:|error: failed)"
 )
 _NOISE = re.compile(
-    r"^(\s*\+ |cibuildwheel: error: Command |Traceback|\s+File \"|\s+yield$|ERROR Command |\s+✕ |"
+    r"^(\s*\+ |cibuildwheel: error: Command |Traceback|\s+File \"|\s+yield$|ERROR Command |\s+[✕✓] |"
     r"ERROR Backend subprocess exited|The above exception)"
 )
 _BEFORE, _AFTER, _MOST = 1, 6, 24
@@ -109,6 +109,12 @@ def explain_failure(lines: Sequence[str], stage: str, config: Config) -> tuple[s
 
 
 def _general_hint(stage: str, config: Config) -> str:
+    if stage.startswith("before-"):
+        return (
+            f"The command is the project's own {stage} in [tool.cibuildwheel]. It may need files that are not in the "
+            "sdist, root, or another distribution; '--project-settings ignore' builds without it, and image.packages "
+            "installs system libraries."
+        )
     if stage == "test":
         return "The project's own tests failed on the wheel; '--no-test' builds without them."
     if config.container.network == "none":

@@ -93,3 +93,9 @@ def test_many_errors_are_cut() -> None:
 def test_shell_traces_and_tracebacks_are_noise() -> None:
     lines = ["    + sh -c 'echo error: x'", "Traceback (most recent call last):", "error: real"]
     assert relevant_lines(lines) == ("error: real",)
+
+
+def test_the_projects_own_command_is_named() -> None:
+    message, hint = explain_failure(["sh: 1: ./deps.sh: not found"], "before-all", make_config())
+    assert message == "failed while running the project's before-all"
+    assert "--project-settings ignore" in hint
