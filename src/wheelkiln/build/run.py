@@ -15,7 +15,7 @@ from pathlib import Path
 from wheelkiln.build.job import run_job
 from wheelkiln.build.ledger import Ledger, ledger_of
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
-from wheelkiln.build.request import PROXY_NAMES, BuildRequest, job_key
+from wheelkiln.build.request import PROJECT_SCRATCH, PROXY_NAMES, BuildRequest, job_key
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.provide import BuiltImage, ImageBuilder
 from wheelkiln.plan.model import Job, Plan, Skipped, SkipReason
@@ -160,7 +160,7 @@ def _remove_old_runs(runs: Path, cache_root: Path) -> None:
         if time.time() - source.stat().st_mtime > _STALE_SECONDS:
             shutil.rmtree(source, ignore_errors=True)
     for run in finished[-_KEPT_RUNS:]:
-        for scratch in (*run.glob("*/tmp"), *run.glob("*/wheels"), *run.glob("*/mount/project")):
+        for scratch in (*run.glob("*/tmp"), *run.glob("*/wheels"), *run.glob(f"*/mount/{PROJECT_SCRATCH}")):
             shutil.rmtree(scratch, ignore_errors=True)
 
 

@@ -67,7 +67,10 @@ def cibuildwheel(engine: str | None, output: Path | None, check: bool, **values:
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit 5 with the difference when a file is out of date.")
 def image(output: Path, check: bool, **values: Any) -> None:
-    """Write the image's build context, which works without wheelkiln: docker buildx build DIR."""
+    """Write the image's build context, for 'docker buildx build DIR' or 'podman build DIR'.
+
+    It works without wheelkiln, but for a bootstrap base: that is a local image, which 'build' makes.
+    """
     options = ProjectOptions(**values)
     with located_source(options, prepare=False) as located:
         _, plan = gather_plan(located, options)
