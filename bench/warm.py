@@ -54,7 +54,7 @@ def main() -> int:
     parser.add_argument("--way", action="append", choices=WAYS, help="measure only these")
     options = parser.parse_args()
     measured: list[Measured] = []
-    with tempfile.TemporaryDirectory(prefix="wheelkiln-bench-", dir=os.environ.get("TMPDIR", "/var/tmp")) as name:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="wheelkiln-bench-", dir=os.environ.get("TMPDIR", "/var/tmp")) as name:  # noqa: S108 - scratch of a benchmark, and a place inside a container
         for project in options.projects:
             bench = Bench(Path(name) / project, project, options.base, options.python or ["cp312"])
             measured += [bench.measure(way) for way in (options.way or WAYS)]
@@ -115,7 +115,7 @@ class Bench:
 
     def plain_config(self, image: str, identifiers: list[str], ccache: Path, *, cached: bool) -> dict[str, Any]:
         bundle = os.environ.get("SSL_CERT_FILE") or "/etc/ssl/certs/ca-certificates.crt"
-        environment = {"SSL_CERT_FILE": "/tmp/ca.pem", "PIP_CERT": "/tmp/ca.pem", "HOME": "/home/builder"}  # noqa: S108
+        environment = {"SSL_CERT_FILE": "/tmp/ca.pem", "PIP_CERT": "/tmp/ca.pem", "HOME": "/home/builder"}  # noqa: S108 - scratch of a benchmark, and a place inside a container
         cache = {
             "CCACHE_DIR": "/ccache",
             "CCACHE_BASEDIR": "/project",
