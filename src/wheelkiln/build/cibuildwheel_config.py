@@ -71,7 +71,7 @@ def render_cibuildwheel_config(
     if build_dir:
         ours |= {"config-settings": build_dir, "inherit": {"config-settings": "append"}}
     if _repairs(config, settings):
-        ours["repair-wheel-command"] = _repair_command(config, invocation.image)
+        ours["repair-wheel-command"] = _repair_command(config, invocation.image, arch)
     if not settings.sets("audit-command"):
         ours["audit-command"] = ""  # abi3audit runs on the finished wheel, from wheelkiln's own environment
     if not tests:
@@ -131,10 +131,9 @@ def _repairs(config: Config, settings: ProjectSettings) -> bool:
     return bool(repair.exclude or repair.library_dirs or repair.args) or not settings.sets("repair-wheel-command")
 
 
-def _repair_command(config: Config, image: ImageSpec) -> str:
+def _repair_command(config: Config, image: ImageSpec, arch: str) -> str:
     """Repair to the policy on its own base; on others, to the best tag that the symbols allow."""
-    to_policy = image.base not in ("bootstrap", config.image.base)
-    platform = ["--plat", f"{config.policy}_{image.arch}"] if to_policy else ["--plat", "auto"]
+    platform = ["--plat", f"{image.policy}_{arch}" if image.policy else "auto"]
     exclude = [part for pattern in config.repair.exclude for part in ("--exclude", pattern)]
     directories = [part for entry in config.repair.library_dirs for part in ("--library-dir", entry)]
     own = shlex.join(["wheelkiln-repair", *directories])

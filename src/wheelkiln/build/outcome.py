@@ -76,10 +76,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """All outcomes of a run, and the images that it used by their names in the plan."""
+    """All outcomes of a run, and the images that it used."""
 
     outcomes: tuple[Outcome, ...]
-    images: tuple[tuple[str, BuiltImage], ...]
+    images: tuple[BuiltImage, ...]
     seconds: float
 
     @property

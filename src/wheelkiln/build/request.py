@@ -15,12 +15,11 @@ from wheelkiln.plan.model import Job, Plan
 from wheelkiln.plan.project_settings import ProjectSettings
 from wheelkiln.source.prepare import PreparedSource
 from wheelkiln.system.engine import ContainerEngine, ContainerUser
-from wheelkiln.system.host import HostFacts
+from wheelkiln.system.host import PROXY_VARIABLES, HostFacts
 from wheelkiln.system.pip_settings import PipSettings
 
 __all__ = [
     "PROJECT_SCRATCH",
-    "PROXY_NAMES",
     "BuildRequest",
     "container_network_environment",
     "container_user",
@@ -36,12 +35,15 @@ _CA_TARGET = PurePosixPath("/opt/wheelkiln/mnt/ca-bundle.pem")
 _CA_NAMES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
 _WITHOUT_EFFECT = frozenset({"CCACHE_MAXSIZE", *_CA_NAMES})
 _PASS_VARIABLES = ("CIBW_ENVIRONMENT_PASS", "CIBW_ENVIRONMENT_PASS_LINUX")
-PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """A run's inputs. variables are the user's CIBW_* ones that reach cibuildwheel; fresh ignores the ledger."""
+    """A run's inputs.
+
+    project is the directory that the run belongs to. variables are the user's CIBW_* ones that reach cibuildwheel;
+    fresh ignores the ledger.
+    """
 
     plan: Plan
     settings: ProjectSettings
@@ -53,6 +55,7 @@ class BuildRequest:
     output_dir: Path
     cache_root: Path
     cibuildwheel_version: str
+    project: Path
     variables: Mapping[str, str] = field(default_factory=dict)
     tests: bool = True
     fresh: bool = False
@@ -68,7 +71,7 @@ def make_invocation(request: BuildRequest, jobs: tuple[Job, ...], job_dir: Path,
     return Invocation(
         jobs=jobs,
         image=image,
-        reference=request.plan.references[image.name],
+        reference=request.plan.references[jobs[0].image],
         engine=request.engine.name,
         user_args=user.create_args,
         label=request.engine.run_label(run_id),
@@ -125,7 +128,7 @@ def container_network_environment(request: BuildRequest) -> dict[str, str]:
         "UV_NO_INDEX": "1" if usable.no_index else "",
         "PIP_PROXY": usable.proxy,
     }
-    proxies = {name: request.host.environ.get(name, "") for name in PROXY_NAMES}
+    proxies = {name: request.host.environ.get(name, "") for name in PROXY_VARIABLES}
     return {name: value for name, value in (values | proxies).items() if value}
 
 

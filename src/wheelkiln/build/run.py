@@ -15,9 +15,12 @@ from pathlib import Path
 from wheelkiln.build.job import run_job
 from wheelkiln.build.ledger import Ledger, ledger_of
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
-from wheelkiln.build.request import PROJECT_SCRATCH, PROXY_NAMES, BuildRequest, job_key
+from wheelkiln.build.request import PROJECT_SCRATCH, BuildRequest, job_key
 from wheelkiln.errors import EnvironmentProblem
-from wheelkiln.image.provide import BuiltImage, ImageBuilder
+from wheelkiln.image.bake import BuildOptions
+from wheelkiln.image.memory import ImageMemory
+from wheelkiln.image.provenance import read_provenance
+from wheelkiln.image.provide import BuiltImage, ImageProvider
 from wheelkiln.plan.model import Job, Plan, Skipped, SkipReason
 from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.files import make_directory, naming_storage_errors, remove_leftovers, sha256_of
@@ -54,22 +57,31 @@ def run_build(request: BuildRequest, emit: Callable[[Event], None], log: Callabl
             outcomes = _run_jobs(request, run_id, run_dir, emit)
         finally:
             request.engine.remove_containers(run_id)
-    return RunResult(tuple(outcomes), tuple(images), round(time.monotonic() - started, 3))
+    return RunResult(tuple(outcomes), images, round(time.monotonic() - started, 3))
 
 
 def _provide_images(
     request: BuildRequest, emit: Callable[[Event], None], log: Callable[[str], None]
-) -> list[tuple[str, BuiltImage]]:
-    builder = ImageBuilder(
+) -> tuple[BuiltImage, ...]:
+    config, facts = request.config, request.source.facts
+    provider = ImageProvider(
         engine=request.engine,
+        host=request.host,
         cache_dir=request.cache_root,
         pip=request.pip,
-        ca_bundle=request.host.ca_bundle,
-        proxies=tuple(name for name in PROXY_NAMES if request.host.environ.get(name)),
         say=lambda text: emit(Said(text)),
         log=log,
+        options=BuildOptions(repository=config.image.repository, cache_from=config.image.cache_from),
+        builder=config.image.builder,
+        hosts=config.hosts,
+        provenance=lambda: read_provenance(request.project, facts.pyproject, request.host, request.engine.runner),
     )
-    return [(spec.name, builder.provide(spec)) for spec in request.plan.images]
+    used = {job.image for job in request.plan.jobs}
+    found: list[BuiltImage] = []
+    for spec in request.plan.images:
+        found += provider.provide(spec, [arch for arch in spec.architectures if spec.name_for(arch) in used])
+    ImageMemory(request.cache_root).remember_use(request.project, {image.name: image.reference for image in found})
+    return tuple(found)
 
 
 def _run_jobs(request: BuildRequest, run_id: str, run_dir: Path, emit: Callable[[Event], None]) -> list[Outcome]:

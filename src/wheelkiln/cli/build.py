@@ -57,7 +57,7 @@ def command(output_dir: str, engine: str | None, fresh: bool, output: str, **val
     options = ProjectOptions(**values)
     found = find_engine(options.runner(), EngineName(engine) if engine else None)
     with located_source(options, prepare=True) as located:
-        inputs, plan = gather_plan(located, options)
+        inputs, plan = gather_plan(located, options, found)
         request = _make_request(located, inputs, plan, found, Path(output_dir), fresh=fresh)
         _print_opening(request)
         if not plan.jobs:

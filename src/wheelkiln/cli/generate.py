@@ -47,10 +47,10 @@ def cibuildwheel(engine: str | None, output: Path | None, check: bool, **values:
     with located_source(options, prepare=True) as located:
         inputs, plan = gather_plan(located, options)
         print_notices(plan.notices)
-        spec = _one_image(plan)
+        name = _one_image(plan)
         found = find_engine(located.runner, EngineName(engine) if engine else None)
         request = make_request(located, inputs, plan, found)
-        jobs = tuple(job for job in plan.jobs if job.image == spec.name)
+        jobs = tuple(job for job in plan.jobs if job.image == name)
         statistics_dir = request.cache_root / "statistics"
         invocation = make_invocation(request, jobs, statistics_dir, run_id="generated")
         make_cache_directories(invocation.mounts, container_user(request).owner)
@@ -67,25 +67,34 @@ def cibuildwheel(engine: str | None, output: Path | None, check: bool, **values:
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit 5 with the difference when a file is out of date.")
 def image(output: Path, check: bool, **values: Any) -> None:
-    """Write the image's build context, for 'docker buildx build DIR' or 'podman build DIR'.
+    """Write the image's build context, for 'docker buildx bake', 'docker buildx build DIR' or 'podman build DIR'.
 
-    It works without wheelkiln, but for a bootstrap base: that is a local image, which 'build' makes.
+    It works without wheelkiln, but for a bootstrap base: that is a local image, which 'image build' makes.
     """
     options = ProjectOptions(**values)
     with located_source(options, prepare=False) as located:
         _, plan = gather_plan(located, options)
         print_notices(plan.notices)
-        recipe = render_recipe(_one_image(plan))
+        recipe = render_recipe(_one_spec(plan))
     _deliver(recipe.files, output, check=check)
-    click.echo(f"tag: {recipe.reference}", err=True)
+    click.echo(f"tag: {recipe.name}:{recipe.tag}", err=True)
 
 
-def _one_image(plan: Plan) -> ImageSpec:
+def _one_image(plan: Plan) -> str:
+    """Return the name of the only image of all jobs: cibuildwheel's configuration holds one."""
+    names = plan.image_names()
+    if len(names) > 1:
+        raise UsageProblem(f"the plan needs several images ({', '.join(names)})", hint="Choose one with --arch.")
+    _one_spec(plan)
+    return names[0]
+
+
+def _one_spec(plan: Plan) -> ImageSpec:
     if not plan.images:
         raise NothingSelectedError("nothing is left to build", hint="'wheelkiln plan' explains the selection.")
     if len(plan.images) > 1:
-        names = ", ".join(spec.arch for spec in plan.images)
-        raise UsageProblem(f"the plan needs several images ({names})", hint="Choose one with --arch.")
+        names = ", ".join(spec.name for spec in plan.images)
+        raise UsageProblem(f"the plan needs several images ({names})", hint="Choose one C library with libc.")
     return plan.images[0]
 
 

@@ -20,6 +20,7 @@ _COMMANDS = {
     "build": "Build the wheels of SOURCE, cached and verified.",
     "doctor": "Look at this machine: what is missing, and what to do.",
     "generate": "Write what 'build' would use: the cibuildwheel configuration, the image.",
+    "image": "Build, inspect, push and prune the images that builds run in.",
     "init": "Write a starting configuration for a project.",
     "plan": "Show what would be built, and what not and why.",
     "schema": "Print the JSON schema of the configuration, the plan or the manifest.",

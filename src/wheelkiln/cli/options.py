@@ -14,8 +14,11 @@ import click
 from wheelkiln.build.ledger import ledger_of
 from wheelkiln.cache.settings import cache_root
 from wheelkiln.config.load import LoadedConfig, load_config, parse_config
+from wheelkiln.config.model import Config
+from wheelkiln.image.memory import ImageMemory
+from wheelkiln.image.pins import pin_bases
 from wheelkiln.image.recipe import render_recipe
-from wheelkiln.plan.make import PlanInputs, make_plan, settings_of
+from wheelkiln.plan.make import PlanInputs, images_of, make_plan, settings_of
 from wheelkiln.plan.model import Plan, Selection
 from wheelkiln.source.facts import SourceFacts
 from wheelkiln.source.prepare import PreparedSource, inspect_directory, prepare_source
@@ -31,7 +34,15 @@ from wheelkiln.system.process import ProcessRunner
 if TYPE_CHECKING:
     from wheelkiln.build.request import BuildRequest
 
-__all__ = ["ProjectOptions", "gather_plan", "located_source", "make_request", "project_options"]
+__all__ = [
+    "OwnConfig",
+    "ProjectOptions",
+    "gather_plan",
+    "load_own_config",
+    "located_source",
+    "make_request",
+    "project_options",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -104,6 +115,11 @@ class LocatedSource:
     host: HostFacts
     runner: ProcessRunner
 
+    @property
+    def project(self) -> Path:
+        """The directory that a run belongs to: the source's, or the one that it was started in."""
+        return self.spec.path if isinstance(self.spec, DirectorySource) else self.host.cwd
+
 
 @contextmanager
 def located_source(options: ProjectOptions, *, prepare: bool) -> Iterator[LocatedSource]:
@@ -126,9 +142,33 @@ def located_source(options: ProjectOptions, *, prepare: bool) -> Iterator[Locate
         yield LocatedSource(spec, prepared.facts, prepared, loaded, host, runner)
 
 
-def gather_plan(located: LocatedSource, options: ProjectOptions) -> tuple[PlanInputs, Plan]:
-    """Make the plan, with the references of its images."""
+@dataclass(frozen=True, slots=True)
+class OwnConfig:
+    """The configuration of a directory that need not be a project."""
+
+    config: Config
+    host: HostFacts
+    runner: ProcessRunner
+    directory: Path
+    pyproject: dict[str, Any]
+
+
+def load_own_config(directory: Path, file: Path | None, flags: dict[str, Any], *, verbose: bool) -> OwnConfig:
+    """Read the configuration of a directory, for commands that need no project."""
+    host = read_host()
+    place = (host.cwd / directory).resolve()
+    loaded = load_config(place, host.environ, flags, file=file)
+    pyproject = inspect_directory(place).pyproject if (place / "pyproject.toml").is_file() else {}
+    runner = ProcessRunner(_log_command if verbose else None)
+    return OwnConfig(loaded.config, host, runner, place, dict(pyproject))
+
+
+def gather_plan(
+    located: LocatedSource, options: ProjectOptions, engine: ContainerEngine | None = None
+) -> tuple[PlanInputs, Plan]:
+    """Make the plan, with the references of its images; an engine can look up what a moving base stands for."""
     config, host = located.loaded.config, located.host
+    memory = ImageMemory(cache_root(config, host))
     inputs = PlanInputs(
         config=config,
         facts=located.facts,
@@ -140,8 +180,12 @@ def gather_plan(located: LocatedSource, options: ProjectOptions) -> tuple[PlanIn
         tests=not options.no_test,
         estimates=ledger_of(cache_root(config, host)).estimates(located.facts.name),
     )
-    plan = make_plan(inputs)
-    return inputs, replace(plan, references={spec.name: render_recipe(spec).reference for spec in plan.images})
+    specs = tuple(pin_bases(spec, memory, engine) for spec in images_of(inputs))
+    references = {name: found for spec in specs for name, found in render_recipe(spec).references.items()}
+    known = {name: memory.toolchain(reference) for name, reference in references.items()}
+    inputs = replace(inputs, toolchains={name: toolchain for name, toolchain in known.items() if toolchain})
+    plan = make_plan(inputs, specs)
+    return inputs, replace(plan, references={name: references[name] for name in plan.image_names()})
 
 
 def make_request(located: LocatedSource, inputs: PlanInputs, plan: Plan, engine: ContainerEngine) -> BuildRequest:
@@ -160,6 +204,7 @@ def make_request(located: LocatedSource, inputs: PlanInputs, plan: Plan, engine:
         output_dir=located.host.cwd,
         cache_root=cache_root(inputs.config, located.host),
         cibuildwheel_version=inputs.cibuildwheel.version,
+        project=located.project,
         tests=inputs.tests,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,7 +17,7 @@ from wheelkiln.report.text import format_cache, format_seconds
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["Progress", "make_progress"]
+__all__ = ["Progress", "make_image_log", "make_progress"]
 
 _SPINNER_HZ = 8
 
@@ -49,6 +49,23 @@ def make_progress(plan: Plan) -> Iterator[Progress]:
         redirect_stderr=False,
     ):
         yield live_view
+
+
+@contextmanager
+def make_image_log() -> Iterator[Callable[[str], None]]:
+    """Show the last line of an image build's output on a terminal while the context lasts; elsewhere nothing.
+
+    Elsewhere the steps are told by lines, and the output is in the error of a build that fails.
+    """
+    console = make_console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    from rich.status import Status as Spinner
+    from rich.text import Text
+
+    with Spinner("", console=console) as spinner:
+        yield lambda line: spinner.update(Text(line[: console.width - 4]))
 
 
 class _PlainProgress:

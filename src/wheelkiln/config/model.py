@@ -9,10 +9,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 __all__ = [
+    "BuilderConfig",
     "CacheConfig",
     "Config",
     "ContainerConfig",
     "Frontend",
+    "HostConfig",
     "ImageConfig",
     "Packages",
     "RepairConfig",
@@ -20,6 +22,10 @@ __all__ = [
 
 PythonTag = Annotated[str, StringConstraints(pattern=r"^cp3[0-9]{1,2}t?$")]
 PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+_:=~-]*$")]
+Architecture = Literal["x86_64", "aarch64"]
+BuildKitOption = Annotated[str, StringConstraints(pattern=r"^[^\s]+$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s'\"\\]+$")]
+MuslPolicy = Annotated[str, StringConstraints(pattern=r"^musllinux_1_[0-9]+$")]
 Policy = Annotated[str, StringConstraints(pattern=r"^(manylinux2014|manylinux_2_[0-9]+)$")]
 SonamePattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._+*?\[\]-]+$")]
 Size = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?[kKMGT]i?$")]
@@ -52,6 +58,29 @@ class Packages(_Section):
     """Packages for a Debian or Ubuntu base, the bootstrap base among them."""
     rpm: tuple[PackageName, ...] = ()
     """Packages for a base of the RHEL family: the manylinux_2_28 and manylinux_2_34 images."""
+    apk: tuple[PackageName, ...] = ()
+    """Packages for an Alpine base: the musllinux images."""
+
+
+class BuilderConfig(_Section):
+    """The buildx builder that images are built with (docker only)."""
+
+    name: str = ""
+    """Name of a builder. One that exists is used as it is, one that does not is created with the settings below.
+    By default docker's current builder; with other machines in `hosts`, one of wheelkiln's own."""
+    driver: Literal["docker-container", "remote", "kubernetes"] = "docker-container"
+    """Driver of a builder that is created."""
+    endpoint: str = ""
+    """Address of a `remote` driver's BuildKit (`tcp://buildkit.example:1234`), or the docker context of others."""
+    options: dict[str, str] = {}
+    """Driver options (`docker buildx create --driver-opt`), such as `image` or `namespace`."""
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]*", value):
+            raise ValueError("expected the name of a builder")
+        return value
 
 
 class ImageConfig(_Section):
@@ -60,17 +89,46 @@ class ImageConfig(_Section):
     base: str = "pypa"
     """`pypa`: the official manylinux image of the policy, at the digest that the installed cibuildwheel pins.
     `bootstrap`: made on this machine from distribution packages and the interpreters found here, without any
-    image registry. Otherwise an image reference of your own."""
+    image registry. Otherwise an image reference of your own, in which `{arch}` stands for the architecture."""
     packages: Packages = Packages()
     """Distribution packages to install on the base."""
+    toolchain: Literal["gcc", "clang"] = "gcc"
+    """Compiler: the newest that the base offers. On the RHEL family gcc comes from gcc-toolset."""
+    linker: Literal["default", "mold", "lld"] = "default"
+    """Linker that `LDFLAGS` of the image chooses."""
+    requires: tuple[str, ...] = ()
+    """CPU features that the compiler must accept (`avx512bf16`, `amx-bf16`, `sve2`): an image whose compiler does
+    not is never made. `wheelkiln image inspect` lists what an image's compiler accepts."""
+    ccache: Literal["auto", "static", "distribution"] = "auto"
+    """Where ccache comes from: `static` is the pinned release, checked against its SHA-256; `distribution` the
+    base's package; `auto` the pinned release where it can be reached, else the package."""
+    sccache: bool = False
+    """Also install sccache and let Rust compile through it (maturin, setuptools-rust)."""
+    download_mirror: Url | None = None
+    """Address that stands for `https://github.com` in the addresses of pinned downloads."""
     release: str = "auto"
     """Release of the bootstrap base (`bookworm`, `trixie`, `noble`); `auto` is this machine's own, so that the
     interpreters copied from here find the libraries that they were linked with."""
+    mirror: Url | None = None
+    """Package mirror of the bootstrap base; by default the distribution's."""
+    base_packages: tuple[PackageName, ...] = ()
+    """Packages of the bootstrap base itself, besides those that it needs."""
+    repository: str = ""
+    """Where `image push` goes, and where an image is looked for before it is built: `ghcr.io/acme/wheelkiln`."""
+    cache_from: tuple[BuildKitOption, ...] = ()
+    """Build caches to read, as BuildKit writes them: `type=registry,ref=...`, `type=gha`, `type=local,src=...`."""
+    cache_to: tuple[BuildKitOption, ...] = ()
+    """Build caches to write: `type=registry,ref=...,mode=max`, `type=gha,mode=max`, `type=inline`."""
+    attestations: Literal["auto", "none"] | tuple[Literal["provenance", "sbom"], ...] = "auto"
+    """Attestations of pushed images: `auto` makes those that the builder can."""
+    labels: dict[str, str] = {}
+    """Further labels of the image, or other values of those that it has."""
+    builder: BuilderConfig = BuilderConfig()
 
     @field_validator("base")
     @classmethod
     def _check_base(cls, value: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][\w./:@-]*", value):
+        if not re.fullmatch(r"[A-Za-z0-9]([\w./:@-]|\{arch\})*", value):
             raise ValueError("expected 'pypa', 'bootstrap' or an image reference")
         return value
 
@@ -79,6 +137,21 @@ class ImageConfig(_Section):
     def _check_release(cls, value: str) -> str:
         if not re.fullmatch(r"[a-z][a-z0-9-]*", value):
             raise ValueError("expected a release's code name such as 'bookworm', or 'auto'")
+        return value
+
+    @field_validator("repository")
+    @classmethod
+    def _check_repository(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*", value):
+            raise ValueError("expected a repository without a tag, such as 'ghcr.io/acme/wheelkiln'")
+        return value
+
+    @field_validator("labels")
+    @classmethod
+    def _check_labels(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]*", name) or name.startswith("io.wheelkiln."):
+                raise ValueError(f"'{name}' is not a label's name, or is one of wheelkiln's own")
         return value
 
 
@@ -120,19 +193,34 @@ class RepairConfig(_Section):
         return value
 
 
+class HostConfig(_Section):
+    """Another machine with a container engine."""
+
+    docker: str
+    """Its docker context, or address: `ssh://ci@graviton`, `tcp://10.0.0.7:2376`."""
+    arch: tuple[Architecture, ...] = Field(min_length=1)
+    """Architectures that it runs without emulation."""
+
+
 class Config(_Section):
     """Settings of wheelkiln: the table [tool.wheelkiln] of pyproject.toml, or the whole of wheelkiln.toml."""
 
     python: tuple[PythonTag, ...] = Field(default=("cp310", "cp311", "cp312", "cp313"), min_length=1)
     """CPython versions to build for, as tags."""
-    arch: tuple[Literal["x86_64", "aarch64"], ...] = ()
+    arch: tuple[Architecture, ...] = ()
     """Architectures to build for; by default this machine's."""
+    libc: tuple[Literal["manylinux", "musllinux"], ...] = Field(default=("manylinux",), min_length=1)
+    """C libraries to build for: `manylinux` is glibc, `musllinux` is Alpine's musl."""
     policy: Policy = "manylinux_2_28"
     """manylinux policy that the wheels must fulfil. On the bootstrap base, which is newer than any policy, the
     wheels get the best tag that their symbols allow instead."""
+    musl_policy: MuslPolicy = "musllinux_1_2"
+    """musllinux policy that the wheels must fulfil."""
     frontend: Frontend = Frontend.BUILD
     """Build frontend. `pip` cannot be given a fixed build environment, so the compile cache rarely hits with it."""
     image: ImageConfig = ImageConfig()
     cache: CacheConfig = CacheConfig()
     container: ContainerConfig = ContainerConfig()
     repair: RepairConfig = RepairConfig()
+    hosts: dict[str, HostConfig] = {}
+    """More machines: images for their architectures are built there, without emulation."""

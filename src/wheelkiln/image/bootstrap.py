@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import platform
 import re
 import shutil
 import tarfile
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.recipe import BASE_PACKAGES
-from wheelkiln.plan.model import ImageSpec
+from wheelkiln.plan.model import Base, Bootstrap, ImageSpec
 from wheelkiln.system.interpreters import Interpreter
 from wheelkiln.system.process import Runner
 
@@ -33,53 +34,65 @@ _KEPT_LINES = 12
 _DEB_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def make_base_tarball(spec: ImageSpec, directory: Path, runner: Runner, on_line: Callable[[str], None]) -> Path:
+def make_base_tarball(
+    spec: ImageSpec, base: Base, directory: Path, runner: Runner, on_line: Callable[[str], None]
+) -> Path:
     """Make the root file system of a bootstrap base; raise EnvironmentProblem with mmdebstrap's reason."""
     if shutil.which("mmdebstrap") is None:
         raise EnvironmentProblem(
             "the bootstrap base is made by mmdebstrap, which is not installed",
             hint="'apt-get install mmdebstrap' on Debian and Ubuntu; elsewhere use base = \"pypa\".",
         )
-    tarball = directory / "base.tar"
+    if base.arch != platform.machine() and shutil.which("arch-test") is None:
+        raise EnvironmentProblem(
+            f"mmdebstrap makes a base for {base.arch} only where arch-test is installed, too",
+            hint="'apt-get install arch-test qemu-user-static' on Debian and Ubuntu.",
+        )
+    assert spec.bootstrap is not None
+    tarball = directory / f"base-{base.arch}.tar"
     lines: list[str] = []
 
     def note(line: str) -> None:
         lines.append(line)
         on_line(line)
 
-    status = runner.stream(_mmdebstrap_command(spec, tarball), on_line=note)
+    status = runner.stream(_mmdebstrap_command(spec.bootstrap, base, tarball), on_line=note)
     if status != 0:
         reasons = [line for line in lines if line.startswith(("E:", "W:"))] or lines
         raise EnvironmentProblem(
             "\n".join(["mmdebstrap could not make the base:", *(f"  | {line}" for line in reasons[-_KEPT_LINES:])]),
-            hint=f"Is '{spec.release}' a release of {spec.distribution}, and is its mirror reachable "
-            "('apt-get update')? image.release chooses another.",
+            hint=f"Is '{spec.bootstrap.release}' a release of {spec.bootstrap.distribution}, and is its mirror "
+            "reachable ('apt-get update')? image.release and image.mirror choose others.",
         )
-    add_interpreters(tarball, spec.interpreters)
+    add_interpreters(tarball, base.interpreters, own_python=base.own_python)
     return tarball
 
 
-def _mmdebstrap_command(spec: ImageSpec, tarball: Path) -> list[str]:
+def _mmdebstrap_command(bootstrap: Bootstrap, base: Base, tarball: Path) -> list[str]:
     """Documentation and translations stay out (dpkg path-exclude, as in distributions' slim images)."""
     excluded = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+    version = f"3.{base.own_python.removeprefix('cp3')}"
+    own = (f"python{version}-dev", f"python{version}-venv") if base.own_python else ()
     return [
         "mmdebstrap",
         "--variant=minbase",
-        f"--architectures={_DEB_ARCHITECTURES[spec.arch]}",
-        f"--include={','.join(BASE_PACKAGES)}",
+        f"--architectures={_DEB_ARCHITECTURES[base.arch]}",
+        f"--include={','.join((*BASE_PACKAGES, *own, *bootstrap.packages))}",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in excluded),
         '--aptopt=Acquire::Languages "none"',
-        spec.release,
+        bootstrap.release,
         str(tarball),
+        *([bootstrap.mirror] if bootstrap.mirror else []),
     ]
 
 
-def add_interpreters(tarball: Path, interpreters: tuple[Interpreter, ...]) -> None:
+def add_interpreters(tarball: Path, interpreters: tuple[Interpreter, ...], *, own_python: str = "") -> None:
     """Append interpreters to a root file system as /opt/python/cpXY-cpXY, moved there from their own prefix.
 
     The move makes images, and so caches and wheels, independent of the home directory that they came from: the
     prefix is replaced in the texts that builds read (sysconfig, pkg-config, python-config), and the dynamic
-    linker is told where the shared libpythons are (ldconfig(8)).
+    linker is told where the shared libpythons are (ldconfig(8)). own_python is the tag of the distribution's own
+    interpreter, if that is to serve: the image build makes it known under /opt/python, too.
     """
     with tarfile.open(tarball, "a") as archive:
         for interpreter in interpreters:
@@ -90,6 +103,8 @@ def add_interpreters(tarball: Path, interpreters: tuple[Interpreter, ...]) -> No
                 _add_link(archive, target / "bin" / name, f"python{interpreter.short_version}")
         directories = "".join(f"/{_target(found)}/lib\n" for found in interpreters)
         _add_bytes(archive, Path("etc/ld.so.conf.d/wheelkiln-pythons.conf"), directories.encode(), 0o644)
+        if own_python:
+            _add_bytes(archive, Path("opt/python/own-pythons.txt"), f"{own_python}\n".encode(), 0o644)
 
 
 def _target(interpreter: Interpreter) -> Path:

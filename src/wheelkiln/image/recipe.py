@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
-from wheelkiln.plan.model import ImageSpec
+from wheelkiln.plan.model import Base, ImageSpec
 
-__all__ = ["BASE_PACKAGES", "Recipe", "base_reference", "interpreters_digest", "render_recipe"]
+__all__ = ["BASE_PACKAGES", "TARGET", "Recipe", "base_reference", "render_recipe", "write_context"]
 
-_REPOSITORY = "localhost/wheelkiln"
+LOCAL_REPOSITORY = "localhost/wheelkiln"
+TARGET = "image"
+"""Name of the bake target, and of the Dockerfile's last stage."""
 _DIGEST_LENGTH = 16
+_GITHUB = "https://github.com"
 
 BASE_PACKAGES = (
     "bash",
     "ca-certificates",
-    "ccache",
-    "file",
-    "g++",
-    "gcc",
-    "git",
-    "make",
-    "patch",
-    "pkg-config",
-    "unzip",
-    "xz-utils",
     # what the interpreters' standard library is linked with; -dev names are the same in every release
     "libbz2-dev",
     "libexpat1-dev",
@@ -48,36 +43,59 @@ BASE_PACKAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A self-contained build context: texts by relative path, and the reference that its content has."""
+    """A self-contained build context: texts by relative path, and the tag that its content has.
 
-    reference: str
+    references are local names by image name, one for each architecture; inputs are what it was rendered from, as
+    JSON that people can compare.
+    """
+
+    name: str
+    tag: str
     digest: str
     files: Mapping[str, str]
+    references: Mapping[str, str]
+    inputs: str
+
+    def pushed_reference(self, repository: str) -> str:
+        """The name of the manifest list of all architectures in a repository."""
+        return f"{repository}/{self.name}:{self.tag}"
 
 
 def render_recipe(spec: ImageSpec) -> Recipe:
-    """Render the Dockerfile and all that it needs; the same spec always gives the same reference."""
-    base = base_reference(spec) if spec.is_bootstrap else spec.base
+    """Render the Dockerfile, the bake file and all that they need; the same spec always gives the same tag."""
     files = dict(_static_files())
-    files["pins.env"] = _render_pins((_data() / "pins.toml").read_text(encoding="utf-8"))
-    without_label = _render_dockerfile(spec, base, recipe_digest="")
-    digest = _digest({**files, "Dockerfile": without_label})
-    files["Dockerfile"] = _render_dockerfile(spec, base, recipe_digest=digest)
-    return Recipe(reference=f"{_REPOSITORY}/{spec.name}:{digest[:_DIGEST_LENGTH]}", digest=digest, files=files)
+    files["pins.env"] = _render_pins((_data() / "pins.toml").read_text(encoding="utf-8"), spec.download_mirror)
+    files[".dockerignore"] = _render_dockerignore(files)
+    inputs = _render_inputs(spec, _digest(files))
+    digest = _digest({**files, "Dockerfile": _render_dockerfile(spec, inputs, recipe_digest="")})
+    files["Dockerfile"] = _render_dockerfile(spec, inputs, recipe_digest=digest)
+    tag = digest[:_DIGEST_LENGTH]
+    names = {spec.name_for(base.arch): f"{LOCAL_REPOSITORY}/{spec.name_for(base.arch)}:{tag}" for base in spec.bases}
+    files["docker-bake.json"] = _render_bake(spec, f"{LOCAL_REPOSITORY}/{spec.name}:{tag}")
+    return Recipe(name=spec.name, tag=tag, digest=digest, files=files, references=names, inputs=inputs)
 
 
-def base_reference(spec: ImageSpec) -> str:
+def write_context(recipe: Recipe, directory: Path) -> None:
+    """Write a recipe's files below directory."""
+    for name, text in recipe.files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def base_reference(spec: ImageSpec, base: Base) -> str:
     """Name a bootstrap base by all that it is made from."""
-    made_from = [spec.distribution, spec.release, spec.arch, *BASE_PACKAGES, interpreters_digest(spec)]
-    return f"{_REPOSITORY}/base_{spec.distribution}_{spec.arch}:{_digest(made_from)[:_DIGEST_LENGTH]}"
+    assert spec.bootstrap is not None
+    made_from = [asdict(spec.bootstrap), base.arch, BASE_PACKAGES, _interpreters(base), base.own_python]
+    return f"{LOCAL_REPOSITORY}/base_{spec.bootstrap.distribution}_{base.arch}:{_digest(made_from)[:_DIGEST_LENGTH]}"
 
 
-def interpreters_digest(spec: ImageSpec) -> str:
+def _interpreters(base: Base) -> list[list[str]]:
     """Tell apart the sets of interpreters, by version and place: both end up in what is built."""
-    return _digest([[found.tag, found.version, str(found.prefix)] for found in spec.interpreters])
+    return [[found.tag, found.version, str(found.prefix)] for found in base.interpreters]
 
 
-def _render_dockerfile(spec: ImageSpec, base: str, *, recipe_digest: str) -> str:
+def _render_dockerfile(spec: ImageSpec, inputs: str, *, recipe_digest: str) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -91,35 +109,103 @@ def _render_dockerfile(spec: ImageSpec, base: str, *, recipe_digest: str) -> str
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - a Dockerfile, not HTML; every value is validated by the configuration
     )
-    labels = {
-        "org.opencontainers.image.title": "wheelkiln build image",
-        "org.opencontainers.image.description": f"manylinux build image for {spec.arch} with ccache",
-        "org.opencontainers.image.base.name": base,
-        "io.wheelkiln.recipe": recipe_digest,
-    }
-    deb = ["--deb", *spec.deb] if spec.deb else []
-    rpm = ["--rpm", *spec.rpm] if spec.rpm else []
     template = environment.from_string((_data() / "Dockerfile.j2").read_text(encoding="utf-8"))
     return template.render(
-        base=base,
+        bases=[_render_base(spec, base) for base in spec.bases],
         family=spec.family,
-        packages_command=" ".join(["bash /mnt/packages.sh", *deb, *rpm]),
-        cache_id=f"{spec.release or spec.family or 'custom'}-{spec.arch}",
-        labels=[(key, json.dumps(value)) for key, value in sorted(labels.items())],
+        cache_id=spec.bootstrap.release if spec.bootstrap else spec.name,
+        ccache=spec.ccache,
+        toolchain=spec.toolchain,
+        linker=spec.linker,
+        packages=_render_packages(spec),
+        tools_arguments=" --sccache" if spec.sccache else "",
+        requires="".join(f" {feature}" for feature in spec.requires),
+        environment=_image_environment(spec),
+        labels=[(key, json.dumps(value)) for key, value in sorted(_labels(spec, inputs, recipe_digest).items())],
     )
 
 
-def _render_pins(text: str) -> str:
+def _render_base(spec: ImageSpec, base: Base) -> dict[str, str]:
+    """Give the image that FROM names, and the name and digest that labels tell (OCI: image annotations)."""
+    reference = base_reference(spec, base) if spec.bootstrap else base.reference
+    name, _, pinned = reference.partition("@")
+    digest = base.digest or pinned
+    return {
+        "oci": base.platform.partition("/")[2],
+        "image": f"{name}@{digest}" if digest and not base.is_local and not spec.bootstrap else reference,
+        "name": json.dumps(name),
+        "digest": digest,
+    }
+
+
+def _render_packages(spec: ImageSpec) -> str:
+    names = {"--deb": spec.deb, "--rpm": spec.rpm, "--apk": spec.apk}
+    return " ".join(word for option, packages in names.items() if packages for word in (option, *packages))
+
+
+def _image_environment(spec: ImageSpec) -> list[tuple[str, str]]:
+    """Variables by which builds choose the compiler and the linker; a project's own values displace them."""
+    compiler = {"CC": "clang", "CXX": "clang++"} if spec.toolchain == "clang" else {}
+    linker = {"LDFLAGS": f"-fuse-ld={spec.linker}"} if spec.linker != "default" else {}
+    return sorted((compiler | linker).items())
+
+
+def _labels(spec: ImageSpec, inputs: str, recipe_digest: str) -> dict[str, str]:
+    """The labels that belong to the recipe (OCI image spec: annotations); a build adds those of its time and place."""
+    compiler = "Apache-2.0 WITH LLVM-exception AND " if spec.toolchain == "clang" else ""
+    ours = {
+        "org.opencontainers.image.title": f"wheelkiln {spec.name}",
+        "org.opencontainers.image.description": f"Build image for Python wheels on {spec.name}, with ccache and "
+        f"{spec.toolchain}",
+        "org.opencontainers.image.licenses": f"Apache-2.0 AND {compiler}GPL-3.0-or-later WITH GCC-exception-3.1 "
+        "AND GPL-3.0-or-later AND MIT AND PSF-2.0",
+    }
+    return ours | dict(spec.labels) | {"io.wheelkiln.recipe": recipe_digest, "io.wheelkiln.inputs": inputs}
+
+
+def _render_inputs(spec: ImageSpec, files_digest: str) -> str:
+    """Say in one line of JSON what an image is made from, without places of this machine."""
+    table: dict[str, Any] = asdict(spec)
+    bases = {
+        base.arch: base_reference(spec, base) if spec.bootstrap else f"{base.reference} {base.digest}".strip()
+        for base in spec.bases
+    }
+    table = {key: value for key, value in table.items() if value} | {"bases": bases, "scripts": files_digest[:12]}
+    return json.dumps(table, sort_keys=True, separators=(",", ":"))
+
+
+def _render_bake(spec: ImageSpec, reference: str) -> str:
+    """Write the bake file (docs.docker.com: bake): by itself it builds all platforms; nothing is called latest."""
+    target = {
+        "context": ".",
+        "dockerfile": "Dockerfile",
+        "target": TARGET,
+        "platforms": [base.platform for base in spec.bases],
+        "tags": [reference],
+    }
+    bake = {"group": {"default": {"targets": [TARGET]}}, "target": {TARGET: target}}
+    return json.dumps(bake, indent=2) + "\n"
+
+
+def _render_dockerignore(files: Mapping[str, str]) -> str:
+    """Let nothing into the context but what the Dockerfile mounts and copies."""
+    kept = sorted({f"!{name.partition('/')[0]}" for name in files})
+    return "\n".join(["# Generated by: wheelkiln generate image", "*", *kept]) + "\n"
+
+
+def _render_pins(text: str, mirror: str) -> str:
     ccache = tomllib.loads(text)["ccache"]
-    lines = [f"CCACHE_URL='{ccache['url']}'"]
+    url = ccache["url"].replace(_GITHUB, mirror.rstrip("/"), 1) if mirror else ccache["url"]
+    lines = [f"CCACHE_URL={shlex.quote(url)}"]
     lines += [f"CCACHE_SHA256_{arch.upper()}={digest}" for arch, digest in sorted(ccache["sha256"].items())]
     return "\n".join(lines) + "\n"
 
 
 def _static_files() -> Iterator[tuple[str, str]]:
-    for directory in ("scripts", "requirements"):
-        for entry in sorted((_data() / directory).iterdir(), key=lambda item: item.name):
-            if entry.is_file():
+    for directory in ("scripts", "requirements", "features/x86_64", "features/aarch64"):
+        entries = _data().joinpath(*directory.split("/")).iterdir()
+        for entry in sorted(entries, key=lambda item: item.name):
+            if entry.is_file() and not entry.name.endswith(".in"):
                 yield f"{directory}/{entry.name}", entry.read_text(encoding="utf-8")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import product
 
 from wheelkiln.config.model import Config
-from wheelkiln.errors import ConfigError
+from wheelkiln.plan.features import Toolchain, explain_missing
+from wheelkiln.plan.images import family_of, make_images, wanted_architectures
 from wheelkiln.plan.model import ImageSpec, Job, Notice, Plan, Selection, Skipped, SkipReason
 from wheelkiln.plan.project_settings import ProjectSettings, read_project_settings
 from wheelkiln.source.facts import SourceFacts
@@ -15,18 +17,16 @@ from wheelkiln.system.cibuildwheel import CibuildwheelFacts, matches_selector
 from wheelkiln.system.host import HostFacts
 from wheelkiln.system.interpreters import Interpreter
 
-__all__ = ["PlanInputs", "make_plan", "settings_of"]
-
-_DEB_POLICIES = (
-    "manylinux_2_31",
-    "manylinux_2_35",
-)  # pypa/manylinux: the armv7l images are Debian and Ubuntu
-_DEFAULT_RELEASE = ("debian", "bookworm")
+__all__ = ["PlanInputs", "images_of", "make_plan", "settings_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class PlanInputs:
-    """All that the plan depends on. estimates are seconds by job id; interpreters those found on the host."""
+    """All that the plan depends on.
+
+    estimates are seconds by job id, interpreters those found on the host, toolchains what is known of images that
+    exist, by image name.
+    """
 
     config: Config
     facts: SourceFacts
@@ -37,18 +37,29 @@ class PlanInputs:
     use_project_settings: bool = True
     tests: bool = True
     estimates: Mapping[str, float] = field(default_factory=dict)
+    toolchains: Mapping[str, Toolchain] = field(default_factory=dict)
 
 
-def make_plan(inputs: PlanInputs) -> Plan:
-    """Decide every job and every skip. The result depends on the inputs alone, not on their order in the files."""
-    images = {arch: _make_image(inputs, arch) for arch in _architectures(inputs)}
+def images_of(inputs: PlanInputs) -> tuple[ImageSpec, ...]:
+    """Decide what the images are made of, one for each C library."""
+    return make_images(inputs.config, inputs.host, inputs.cibuildwheel, inputs.interpreters)
+
+
+def make_plan(inputs: PlanInputs, images: tuple[ImageSpec, ...] = ()) -> Plan:
+    """Decide every job and every skip. The result depends on the inputs alone, not on their order in the files.
+
+    images are those of the inputs, where what their bases stand for has been looked up.
+    """
+    images = images or images_of(inputs)
+    libcs = dict(zip(sorted(set(inputs.config.libc)), images, strict=True))
     settings = settings_of(inputs)
     jobs: list[Job] = []
     skipped: list[Skipped] = []
-    for arch, image in images.items():
+    for libc, arch in product(libcs, wanted_architectures(inputs.config, inputs.host)):
+        image = libcs[libc]
         covering: Job | None = None
         for python in _pythons(inputs.config):
-            job = _make_job(inputs, python, arch, image)
+            job = _make_job(inputs, f"{python}-{libc}_{arch}", image)
             skip = _reason_to_skip(inputs, settings, job, image) or _covered(inputs.facts, job, covering)
             if skip is not None:
                 skipped.append(skip)
@@ -61,7 +72,7 @@ def make_plan(inputs: PlanInputs) -> Plan:
         project=inputs.facts.name,
         version=inputs.facts.version,
         jobs=tuple(jobs),
-        images=tuple(image for image in images.values() if image.name in used),
+        images=tuple(image for image in images if used & set(map(image.name_for, image.architectures))),
         skipped=tuple(skipped),
         notices=(*settings.notices, *_notices(inputs)),
     )
@@ -70,83 +81,24 @@ def make_plan(inputs: PlanInputs) -> Plan:
 def settings_of(inputs: PlanInputs) -> ProjectSettings:
     """Read the project's [tool.cibuildwheel] as it applies to these inputs."""
     table = inputs.facts.cibuildwheel if inputs.use_project_settings else {}
-    family = _family(inputs.config)
+    family = family_of(inputs.config, inputs.config.libc[0]) if len(set(inputs.config.libc)) == 1 else ""
     return read_project_settings(table, inputs.config, inputs.cibuildwheel, family=family, tests=inputs.tests)
-
-
-def _architectures(inputs: PlanInputs) -> Sequence[str]:
-    wanted = inputs.config.arch or (inputs.host.machine,)
-    known = [arch for arch in ("x86_64", "aarch64") if arch in wanted]
-    if not known:
-        raise ConfigError(
-            f"this machine's architecture '{inputs.host.machine}' is not one that wheelkiln builds for",
-            hint='Set arch = ["x86_64"] or ["aarch64"], which then needs emulation.',
-        )
-    return known
 
 
 def _pythons(config: Config) -> list[str]:
     return sorted(set(config.python), key=lambda tag: (int(tag.removeprefix("cp3").rstrip("t")), tag))
 
 
-def _make_image(inputs: PlanInputs, arch: str) -> ImageSpec:
-    config = inputs.config
-    family = _family(config)
-    deb = tuple(sorted(set(config.image.packages.deb))) if family in ("", "deb") else ()
-    rpm = tuple(sorted(set(config.image.packages.rpm))) if family in ("", "rpm") else ()
-    if config.image.base == "bootstrap":
-        wanted = set(config.python) | set(Config().python)  # one base for every selection of the usual Pythons
-        distribution, release = _bootstrap_release(inputs)
-        return ImageSpec(
-            name=f"bootstrap_{arch}",
-            arch=arch,
-            base="bootstrap",
-            family="deb",
-            deb=deb,
-            distribution=distribution,
-            release=release,
-            interpreters=tuple(found for found in inputs.interpreters if found.tag in wanted),
-        )
-    if config.image.base == "pypa":
-        reference = _pinned_image(inputs.cibuildwheel, arch, config.policy)
-        return ImageSpec(f"{config.policy}_{arch}", arch, reference, family, deb, rpm)
-    return ImageSpec(f"custom_{arch}", arch, config.image.base, family, deb, rpm)
-
-
-def _bootstrap_release(inputs: PlanInputs) -> tuple[str, str]:
-    wanted = inputs.config.image.release
-    host = inputs.host
-    own = (host.distribution, host.release) if host.distribution in ("debian", "ubuntu") else _DEFAULT_RELEASE
-    return own if wanted == "auto" else (own[0], wanted)
-
-
-def _pinned_image(facts: CibuildwheelFacts, arch: str, policy: str) -> str:
-    pinned = facts.images.get(arch, {})
-    if policy not in pinned:
-        known = ", ".join(name for name in pinned if name.startswith("manylinux"))
-        raise ConfigError(
-            f"policy: cibuildwheel {facts.version} pins no {policy} image for {arch}",
-            hint=f"It pins: {known}. Or set image.base to an image of your own.",
-        )
-    return pinned[policy]
-
-
-def _family(config: Config) -> str:
-    if config.image.base == "bootstrap":
-        return "deb"
-    if config.image.base != "pypa":
-        return ""
-    return "deb" if config.policy in _DEB_POLICIES else "rpm"
-
-
-def _make_job(inputs: PlanInputs, python: str, arch: str, image: ImageSpec) -> Job:
-    identifier = f"{python}-manylinux_{arch}"
+def _make_job(inputs: PlanInputs, identifier: str, image: ImageSpec) -> Job:
+    libc, _, arch = identifier.partition("-")[2].partition("_")
     return Job(
         id=identifier,
         identifier=identifier,
         arch=arch,
-        image=image.name,
-        namespace=f"{inputs.facts.name}-{arch}-default",
+        image=image.name_for(arch),
+        namespace=f"{inputs.facts.name}-{arch}-default"
+        if libc == "manylinux"
+        else f"{inputs.facts.name}-{libc}_{arch}-default",
         emulated=arch != inputs.host.machine,
         estimate=inputs.estimates.get(identifier),
     )
@@ -180,15 +132,23 @@ def _reasons_of_base(inputs: PlanInputs, job: Job, image: ImageSpec) -> Iterator
     def skip(reason: SkipReason, detail: str) -> Skipped:
         return Skipped(job.id, job.identifier, reason, detail)
 
-    if job.emulated and image.is_bootstrap:
-        detail = f"a bootstrap base has this machine's interpreters, which are for {inputs.host.machine}"
-        yield skip(SkipReason.BASE_ARCHITECTURE, detail)
+    if image.bootstrap is not None and "-musllinux_" in job.identifier:
+        yield skip(
+            SkipReason.BASE_LIBC, f"a bootstrap base is {image.bootstrap.distribution}, whose C library is glibc"
+        )
     if job.emulated and job.arch not in inputs.host.emulated:
         detail = f"this machine is {inputs.host.machine} and binfmt_misc has no emulator for {job.arch}"
         yield skip(SkipReason.NO_EMULATOR, detail)
-    if image.is_bootstrap and job.python not in {found.tag for found in image.interpreters}:
-        detail = f"no CPython {job.python_version} on this machine: 'uv python install {job.python_version}' adds one"
+    if image.bootstrap is not None and job.python not in image.base_for(job.arch).tags:
+        install = f"cpython-{job.python_version}-linux-{job.arch}-gnu" if job.emulated else job.python_version
+        detail = (
+            f"no CPython {job.python_version} for {job.arch} on this machine: 'uv python install {install}' adds one"
+        )
         yield skip(SkipReason.NO_INTERPRETER, detail)
+    toolchain = inputs.toolchains.get(job.image)
+    lack = explain_missing(toolchain, job.arch, image.requires) if toolchain else ""
+    if lack:
+        yield skip(SkipReason.TOOLCHAIN, f"image.requires: {lack}")
 
 
 def _matches(patterns: tuple[str, ...], job_id: str) -> bool:

@@ -10,6 +10,8 @@ from wheelkiln.system.interpreters import Interpreter
 
 __all__ = [
     "PLAN_FORMAT",
+    "Base",
+    "Bootstrap",
     "ImageSpec",
     "Job",
     "Notice",
@@ -19,7 +21,7 @@ __all__ = [
     "Skipped",
 ]
 
-PLAN_FORMAT = 1
+PLAN_FORMAT = 2
 
 
 class SkipReason(StrEnum):
@@ -31,7 +33,8 @@ class SkipReason(StrEnum):
     STABLE_ABI = "stable-abi"
     NO_INTERPRETER = "no-interpreter"
     NO_EMULATOR = "no-emulator"
-    BASE_ARCHITECTURE = "base-architecture"
+    BASE_LIBC = "base-libc"
+    TOOLCHAIN = "toolchain"
     UNKNOWN_IDENTIFIER = "unknown-identifier"
 
 
@@ -53,40 +56,84 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageSpec:
-    """What an image is made of.
+class Base:
+    """What an image is laid on, for one architecture.
 
-    base is ``bootstrap`` or an image reference (pypa's pinned one, or the user's). family is the base's package
-    format (``deb``, ``rpm``, ``apk``), empty when unknown; deb and rpm are the packages to install for each.
-    interpreters are those copied into a bootstrap base.
+    reference is an image's, empty for a bootstrap base, which is named by its content. digest is what the reference
+    stood for when it was looked up, in a registry or, when is_local, in the engine's own store. interpreters are
+    copied into a bootstrap base; own_python is the tag of the distribution's own CPython where that is used, too.
     """
 
-    name: str
     arch: str
-    base: str
-    family: str
-    deb: tuple[str, ...] = ()
-    rpm: tuple[str, ...] = ()
-    distribution: str = ""
-    release: str = ""
+    reference: str = ""
+    digest: str = ""
+    is_local: bool = False
     interpreters: tuple[Interpreter, ...] = ()
-
-    @property
-    def is_bootstrap(self) -> bool:
-        return self.base == "bootstrap"
+    own_python: str = ""
 
     @property
     def platform(self) -> str:
         """The OCI platform."""
         return {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[self.arch]
 
+    @property
+    def tags(self) -> frozenset[str]:
+        """The CPythons of a bootstrap base."""
+        return frozenset({found.tag for found in self.interpreters} | {self.own_python}) - {""}
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """What a bootstrap base is made from, besides interpreters."""
+
+    distribution: str
+    release: str
+    mirror: str = ""
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """What an image is made of, for every architecture that it can be made for.
+
+    family is the bases' package format (``deb``, ``rpm``, ``apk``), empty when unknown; deb, rpm and apk are the
+    packages to install for each. policy is the one that its wheels can be held to, empty on a base of another kind.
+    """
+
+    name: str
+    family: str
+    bases: tuple[Base, ...]
+    policy: str = ""
+    deb: tuple[str, ...] = ()
+    rpm: tuple[str, ...] = ()
+    apk: tuple[str, ...] = ()
+    toolchain: str = "gcc"
+    linker: str = "default"
+    requires: tuple[str, ...] = ()
+    ccache: str = "auto"
+    sccache: bool = False
+    download_mirror: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    bootstrap: Bootstrap | None = None
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        return tuple(base.arch for base in self.bases)
+
+    def base_for(self, arch: str) -> Base:
+        return next(base for base in self.bases if base.arch == arch)
+
+    def name_for(self, arch: str) -> str:
+        """The name of the image of one architecture, by which jobs and references know it."""
+        return f"{self.name}_{arch}"
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One identifier of one variant.
 
-    image names its ImageSpec. namespace keeps the compile cache's entries of projects and variants apart.
-    estimate is in seconds, from earlier runs, None when there were none.
+    image is the name of its image for its architecture. namespace keeps the compile cache's entries of projects and
+    variants apart. estimate is in seconds, from earlier runs, None when there were none.
     """
 
     id: str
@@ -133,5 +180,11 @@ class Plan:
     references: Mapping[str, str] = field(default_factory=dict)
     """Image references by image name, known once the recipes are rendered."""
 
+    def image_names(self) -> tuple[str, ...]:
+        """The names of all images that jobs need, an architecture of each."""
+        used = {job.image for job in self.jobs}
+        names = (image.name_for(arch) for image in self.images for arch in image.architectures)
+        return tuple(name for name in names if name in used)
+
     def image_of(self, job: Job) -> ImageSpec:
-        return next(image for image in self.images if image.name == job.image)
+        return next(image for image in self.images if job.image in map(image.name_for, image.architectures))

@@ -35,10 +35,13 @@ class ManifestSource:
 
 @dataclass(frozen=True, slots=True)
 class ManifestImage:
+    """toolchain is the compiler, its version and the CPU features that it was seen to accept."""
+
     name: str
     reference: str
     digest: str
     base: str
+    toolchain: str
     tools: dict[str, str]
 
 
@@ -76,10 +79,12 @@ class Manifest:
 def make_manifest(request: BuildRequest, result: RunResult, *, version: str) -> Manifest:
     """Describe a run; version is wheelkiln's."""
     source = request.source
-    bases = {image.name: image.base for image in request.plan.images}
+    bases = {
+        spec.name_for(base.arch): base.reference or "bootstrap" for spec in request.plan.images for base in spec.bases
+    }
     images = tuple(
-        ManifestImage(name, built.reference, built.digest, bases[name], dict(built.tools))
-        for name, built in result.images
+        ManifestImage(image.name, image.reference, image.digest, bases[image.name], image.toolchain, dict(image.tools))
+        for image in result.images
     )
     ran = {outcome.job.id for outcome in result.outcomes}
     return Manifest(

@@ -86,9 +86,9 @@ def prepare_source(
             with exclusive(cache_dir / "locks", f"source {path}", on_wait=wait):
                 return _prepare_directory(path, host, runner, work_dir)
         case SdistSource(path):
-            return _describe(path, _epoch_variable(host))
+            return _describe(path, host.epoch())
         case IndexSource():
-            return _describe(_fetch_cached(spec, host, runner, cache_dir), _epoch_variable(host))
+            return _describe(_fetch_cached(spec, host, runner, cache_dir), host.epoch())
         case GitSource():
             with _checkout(spec, runner) as tree:
                 return _prepare_directory(tree, host, runner, work_dir)
@@ -96,7 +96,7 @@ def prepare_source(
 
 def _prepare_directory(path: Path, host: HostFacts, runner: Runner, work_dir: Path) -> PreparedSource:
     inspect_directory(path)  # refuse what is no project before anything of it runs
-    epoch = _epoch_variable(host) or _commit_time(path, runner)
+    epoch = host.epoch() or _commit_time(path, runner)
     sdist = _build_sdist(path, host, runner, work_dir, epoch)
     prepared = _describe(sdist, epoch, tree=path)
     return replace(prepared, tree_size=_tree_size(path))
@@ -199,15 +199,6 @@ def _commit_time(path: Path, runner: Runner) -> int | None:
     done = runner.capture(["git", "-C", str(path), "log", "-1", "--format=%ct", "--", "."])
     text = done.stdout.strip()
     return int(text) if done.ok and text.isdigit() else None
-
-
-def _epoch_variable(host: HostFacts) -> int | None:
-    text = host.environ.get("SOURCE_DATE_EPOCH", "")
-    if not text:
-        return None
-    if not text.isdigit():
-        raise UsageProblem(f"SOURCE_DATE_EPOCH is {text!r}, not a number of seconds")
-    return int(text)
 
 
 def _tree_size(path: Path) -> int:

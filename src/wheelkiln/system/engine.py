@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from wheelkiln.errors import EnvironmentProblem
@@ -70,54 +69,16 @@ class ContainerEngine:
         """Run one engine command to its end."""
         return self.runner.capture([self.name.value, *argv], timeout=timeout)
 
+    @property
+    def is_podman(self) -> bool:
+        return self.name is EngineName.PODMAN
+
     def answers(self) -> bool:
         """Tell whether the engine still works."""
         try:
             return self.run("ps", "-q", timeout=_PROBE_SECONDS).ok
         except EnvironmentProblem:
             return False
-
-    def image_id(self, reference: str) -> str | None:
-        """Return the content digest of a local image, None where there is none: one inspect."""
-        done = self.run("image", "inspect", "--format", "{{.Id}}", reference)
-        return done.stdout.strip() or None if done.ok else None
-
-    def import_image(self, tarball: Path, reference: str, changes: Sequence[str]) -> None:
-        """Make an image of one layer from a root file system."""
-        options = [part for change in changes for part in ("--change", change)]
-        done = self.run("import", *options, str(tarball), reference)
-        if not done.ok:
-            raise EnvironmentProblem(f"{self.name} could not import the base image: {done.last_line}")
-
-    def build_image(
-        self,
-        context: Path,
-        reference: str,
-        *,
-        platform: str,
-        secrets: Mapping[str, Path],
-        build_args: Sequence[str] = (),
-        on_line: Callable[[str], None],
-    ) -> int:
-        """Build the Dockerfile in context to a local image.
-
-        secrets reach RUN steps only, never a layer. build_args are names of variables that the engine reads from
-        the environment: the proxies, which BuildKit keeps out of the image's history.
-        """
-        if not self.can_build:
-            raise EnvironmentProblem(
-                "docker has no buildx, which image builds need", hint="Install the docker-buildx plugin."
-            )
-        argv: list[str] = [self.name.value, *(["buildx"] if self.name is EngineName.DOCKER else []), "build"]
-        argv += ["--platform", platform, "--tag", reference]
-        argv += (
-            ["--load", "--progress=plain", "--provenance=false"]
-            if self.name is EngineName.DOCKER
-            else ["--layers", "--format=docker"]
-        )
-        argv += [f"--secret={join_fields(f'id={key}', f'src={path}')}" for key, path in sorted(secrets.items())]
-        argv += [f"--build-arg={name}" for name in build_args]
-        return self.runner.stream([*argv, str(context)], on_line=on_line)
 
     def user_for(self, host: HostFacts) -> ContainerUser:
         """Choose the unprivileged user of a build so that the mounted caches are writable for it.

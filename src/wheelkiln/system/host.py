@@ -10,9 +10,11 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["CA_VARIABLES", "HostFacts", "read_host"]
+from wheelkiln.errors import UsageProblem
+from wheelkiln.system.emulation import read_emulated
 
-_BINFMT = Path("/proc/sys/fs/binfmt_misc")
+__all__ = ["CA_VARIABLES", "PROXY_VARIABLES", "HostFacts", "read_host"]
+
 _CA_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # RHEL family
@@ -22,6 +24,7 @@ _CA_BUNDLES = (
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Variables that name a certificate bundle, the first that holds a file wins."""
 
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _CI_VARIABLES = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "TF_BUILD")
 
 
@@ -50,6 +53,15 @@ class HostFacts:
     def in_ci(self) -> bool:
         return any(self.environ.get(name) for name in _CI_VARIABLES)
 
+    def epoch(self) -> int | None:
+        """Return SOURCE_DATE_EPOCH in seconds (reproducible-builds.org); raise UsageProblem when it is no number."""
+        text = self.environ.get("SOURCE_DATE_EPOCH", "")
+        if not text:
+            return None
+        if not text.isascii() or not text.isdigit():
+            raise UsageProblem(f"SOURCE_DATE_EPOCH is {text!r}, not a number of seconds")
+        return int(text)
+
 
 def read_host(environ: Mapping[str, str] | None = None) -> HostFacts:
     """Gather the facts from this machine; environ stands in for the real environment in tests."""
@@ -66,7 +78,7 @@ def read_host(environ: Mapping[str, str] | None = None) -> HostFacts:
         environ=env,
         distribution=release.get("ID", ""),
         release=release.get("VERSION_CODENAME", ""),
-        emulated=_read_emulated(),
+        emulated=read_emulated(),
         ca_bundle=_find_ca_bundle(env),
     )
 
@@ -76,17 +88,6 @@ def _read_os_release() -> dict[str, str]:
         return platform.freedesktop_os_release()
     except OSError:
         return {}
-
-
-def _read_emulated() -> frozenset[str]:
-    """Read the enabled qemu handlers of binfmt_misc (kernel: admin-guide/binfmt-misc)."""
-    try:
-        handlers = sorted(_BINFMT.glob("qemu-*"))
-    except OSError:
-        return frozenset()
-    return frozenset(
-        handler.name.removeprefix("qemu-") for handler in handlers if handler.read_text().startswith("enabled")
-    )
 
 
 def _find_ca_bundle(env: Mapping[str, str]) -> Path | None:

@@ -18,11 +18,12 @@ _INCLUDE = re.compile(r"^python3\.[0-9]+$")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Interpreter:
-    """A released CPython: tag ``cp312``, full version ``3.12.1`` and the prefix it was installed to."""
+    """A released CPython: tag ``cp312``, full version ``3.12.1``, the prefix it was installed to, its architecture."""
 
     tag: str
     version: str
     prefix: Path
+    arch: str = "x86_64"
 
     @property
     def short_version(self) -> str:

@@ -1,0 +1,39 @@
+#!/bin/bash
+# Print one line: the compiler, its version, and the CPU features whose test it compiles and assembles. Each test is
+# features/<architecture>/<feature>.c, its flags on its first line. Features that are given as arguments after the
+# compiler must be among them.
+set -euo pipefail
+
+compiler=$1
+shift
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+case $compiler in
+    gcc) version=$(gcc -dumpfullversion -dumpversion) ;;
+    *) version=$("$compiler" -dumpversion) ;;
+esac
+
+# A program in C++ is linked and run first: a compiler without its library accepts everything and builds nothing.
+printf '#include <iostream>\nint main() { std::cout << "ok"; }\n' >"$scratch/main.cc"
+[ "$compiler" = gcc ] && cxx=g++ || cxx=clang++
+"$cxx" -o "$scratch/main" "$scratch/main.cc" && [ "$("$scratch/main")" = ok ] || {
+    echo "wheelkiln: $cxx $version of this base cannot make a C++ program; see the lines above" >&2
+    exit 1
+}
+
+accepted=()
+for test in "/mnt/wheelkiln/features/$(uname -m)"/*.c; do
+    feature=$(basename "$test" .c)
+    read -r -a flags <<<"$(sed -n '1s|^// flags: ||p' "$test")"
+    if "$compiler" -O1 "${flags[@]}" -c -o "$scratch/test.o" "$test" 2>"$scratch/reason"; then
+        accepted+=("$feature")
+        continue
+    fi
+    for required in "$@"; do
+        [ "$required" = "$feature" ] || continue
+        head -n 3 "$scratch/reason" >&2
+        echo "wheelkiln: image.requires: $compiler $version does not accept $feature, $(sed -n '2s|^// ||p' "$test")" >&2
+        exit 1
+    done
+done
+echo "$compiler $version ${accepted[*]}"

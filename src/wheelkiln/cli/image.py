@@ -1,0 +1,312 @@
+"""``wheelkiln image``: build, inspect, push and prune the images that builds run in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wheelkiln.cache.settings import cache_root
+from wheelkiln.cli.options import load_own_config
+from wheelkiln.config.model import Config
+from wheelkiln.errors import EnvironmentProblem, UsageProblem
+from wheelkiln.plan.images import make_images, wanted_architectures
+from wheelkiln.plan.model import ImageSpec
+from wheelkiln.system.engine import ContainerEngine, EngineName, find_engine
+from wheelkiln.system.host import HostFacts
+from wheelkiln.system.interpreters import find_interpreters
+from wheelkiln.system.process import ProcessRunner
+
+if TYPE_CHECKING:
+    from wheelkiln.image.bake import BuildOptions
+    from wheelkiln.image.provide import BuiltImage, ImageProvider
+
+__all__ = ["command"]
+
+_PLATFORMS = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """What the image commands work on: the configuration's images and the architectures that are asked for."""
+
+    config: Config
+    host: HostFacts
+    engine: ContainerEngine
+    runner: ProcessRunner
+    directory: Path
+    pyproject: dict[str, Any]
+    specs: tuple[ImageSpec, ...]
+    architectures: tuple[str, ...]
+
+    @property
+    def cache_dir(self) -> Path:
+        return cache_root(self.config, self.host)
+
+
+def _image_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    decorators = [
+        click.argument("directory", default=".", type=click.Path(path_type=Path, file_okay=False, exists=True)),
+        click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file to use."),
+        click.option(
+            "--platform",
+            multiple=True,
+            metavar="PLATFORM",
+            help="linux/amd64, linux/arm64, or both with a comma; default: the configuration's architectures.",
+        ),
+        click.option("--base", metavar="BASE", help="Base of the image: pypa, bootstrap or a reference."),
+        click.option("--cache-dir", metavar="DIR", help="Directory of all caches."),
+        click.option(
+            "--engine", type=click.Choice([name.value for name in EngineName]), help="Default: the one that answers."
+        ),
+        click.option("--verbose", "-v", is_flag=True, help="Show every command that is run."),
+    ]
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
+@click.group("image", short_help="Build, inspect, push and prune the images that builds run in.")
+def command() -> None:
+    """Build, inspect, push and prune the images that builds run in.
+
+    DIRECTORY is the project's, or any with a wheelkiln.toml; without a configuration the defaults hold.
+    """
+
+
+@command.command("build")
+@_image_options
+@click.option(
+    "--load/--no-load", default=None, help="Keep the image in the engine's own store (default: without --push)."
+)
+@click.option("--push", is_flag=True, help="Push to image.repository, as one manifest list, with attestations.")
+@click.option("--no-cache", is_flag=True, help="Build every step again.")
+@click.option("--pull", is_flag=True, help="Look up again what the base stands for.")
+@click.option(
+    "--cache-from", multiple=True, metavar="CACHE", help="Build cache to read, in BuildKit's notation; repeatable."
+)
+@click.option("--cache-to", multiple=True, metavar="CACHE", help="Build cache to write; repeatable.")
+@click.option("--builder", default="", metavar="NAME", help="buildx builder to use.")
+@click.option("--register-emulators", is_flag=True, help="Make the kernel use the installed qemu (needs root).")
+@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="Output format.")
+def build(
+    load: bool | None,
+    push: bool,
+    no_cache: bool,
+    pull: bool,
+    cache_from: tuple[str, ...],
+    cache_to: tuple[str, ...],
+    builder: str,
+    register_emulators: bool,
+    output: str,
+    **values: Any,
+) -> None:
+    """Build the images of the configuration, all architectures at once; do nothing where they are there.
+
+    An image is named by its recipe's digest. One that image.repository has is pulled instead of built.
+    """
+    images = _gather(**values, pull=pull)
+    config = images.config.image
+    if push and not config.repository:
+        raise UsageProblem("--push needs to know where", hint='Set [tool.wheelkiln.image] repository = "HOST/NAME".')
+    if register_emulators:
+        images = _register_emulators(images)
+    from wheelkiln.image.bake import BuildOptions
+
+    options = BuildOptions(
+        repository=config.repository,
+        push=push,
+        load=not push if load is None else load,
+        no_cache=no_cache,
+        pull_base=pull,
+        cache_from=cache_from or config.cache_from,
+        cache_to=cache_to or config.cache_to,
+        builder=builder,
+    )
+    _build(images, options, output)
+
+
+@command.command("inspect")
+@_image_options
+@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="Output format.")
+def inspect(output: str, **values: Any) -> None:
+    """Show the images: layers and their sizes over the base, toolchain, labels, and what would change."""
+    from wheelkiln.image.lookup import view_image
+    from wheelkiln.image.memory import ImageMemory
+    from wheelkiln.image.recipe import render_recipe
+    from wheelkiln.report.images import render_views, views_as_json
+    from wheelkiln.system.image_store import ImageStore
+
+    images = _gather(**values)
+    memory, store = ImageMemory(images.cache_dir), ImageStore(images.engine)
+    views = []
+    for spec in images.specs:
+        recipe = render_recipe(spec)
+        for name in (spec.name_for(arch) for arch in images.architectures if arch in spec.architectures):
+            last = memory.last_used(images.directory, name)
+            views.append(view_image(store, name, recipe.references[name], recipe.inputs, last))
+    if output == "json":
+        click.echo(json.dumps(views_as_json(views), indent=2))
+        return
+    for line in render_views(views):
+        click.echo(line)
+
+
+@command.command("push")
+@_image_options
+def push(**values: Any) -> None:
+    """Push the images that are there to image.repository, and then one manifest list of all architectures."""
+    from wheelkiln.image.recipe import render_recipe
+    from wheelkiln.image.registry import Registry
+    from wheelkiln.system.image_store import ImageStore
+
+    images = _gather(**values)
+    repository = images.config.image.repository
+    if not repository:
+        raise UsageProblem("image.repository says where to push to", hint='repository = "HOST/NAME"')
+    for spec in images.specs:
+        recipe = render_recipe(spec)
+        names = {
+            arch: recipe.references[spec.name_for(arch)] for arch in images.architectures if arch in spec.architectures
+        }
+        absent = [name for name in names.values() if ImageStore(images.engine).find(name) is None]
+        if absent:
+            raise EnvironmentProblem(
+                f"{', '.join(absent)} is not there",
+                hint="'wheelkiln image build' makes it; with --push it is pushed, too.",
+            )
+        reference = recipe.pushed_reference(repository)
+        Registry(images.engine).push(reference, names)
+        click.echo(reference)
+
+
+@command.command("prune")
+@_image_options
+@click.option("--all", "all_images", is_flag=True, help="Also images that other cache directories have made.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+def prune(all_images: bool, dry_run: bool, **values: Any) -> None:
+    """Remove images of recipes that no project uses any more."""
+    from wheelkiln.image.lookup import find_unused
+    from wheelkiln.image.memory import ImageMemory
+    from wheelkiln.image.recipe import base_reference, render_recipe
+    from wheelkiln.system.image_store import ImageStore
+
+    images = _gather(**values)
+    store, memory = ImageStore(images.engine), ImageMemory(images.cache_dir)
+    keep = [name for spec in images.specs for name in render_recipe(spec).references.values()]
+    keep += [base_reference(spec, base) for spec in images.specs if spec.bootstrap for base in spec.bases]
+    for name in find_unused(store, memory, keep, all_images=all_images):
+        refused = "" if dry_run else store.remove(name)
+        if refused:
+            click.echo(f"kept {name}: {refused}", err=True)
+        else:
+            click.echo(f"{'would remove' if dry_run else 'removed'} {name}")
+
+
+def _gather(
+    *,
+    directory: Path,
+    config_file: Path | None,
+    platform: tuple[str, ...],
+    base: str | None,
+    cache_dir: str | None,
+    engine: str | None,
+    verbose: bool,
+    pull: bool = False,
+) -> _Images:
+    from wheelkiln.image.memory import ImageMemory
+    from wheelkiln.image.pins import pin_bases
+    from wheelkiln.system.cibuildwheel import read_cibuildwheel
+
+    flags = {"image.base": base, "cache.dir": cache_dir, "arch": _architectures(platform)}
+    own = load_own_config(
+        directory, config_file, {key: value for key, value in flags.items() if value}, verbose=verbose
+    )
+    config, host = own.config, own.host
+    found = find_engine(own.runner, EngineName(engine) if engine else None)
+    interpreters = find_interpreters(host.home, host.environ) if config.image.base == "bootstrap" else ()
+    memory = ImageMemory(cache_root(config, host))
+    specs = make_images(config, host, read_cibuildwheel(), interpreters)
+    specs = tuple(pin_bases(spec, memory, found, refresh=pull) for spec in specs if not _impossible(spec, config))
+    return _Images(
+        config=config,
+        host=host,
+        engine=found,
+        runner=own.runner,
+        directory=own.directory,
+        pyproject=own.pyproject,
+        specs=specs,
+        architectures=wanted_architectures(config, host),
+    )
+
+
+def _impossible(spec: ImageSpec, config: Config) -> bool:
+    return spec.bootstrap is not None and config.libc == ("musllinux",)
+
+
+def _architectures(platforms: Sequence[str]) -> list[str]:
+    names = [name for entry in platforms for name in entry.split(",")]
+    for name in names:
+        if name not in _PLATFORMS:
+            raise UsageProblem(f"--platform {name}: images are made for {' and '.join(_PLATFORMS)}")
+    return [_PLATFORMS[name] for name in names]
+
+
+def _register_emulators(images: _Images) -> _Images:
+    from wheelkiln.system.emulation import read_emulated, register_emulator
+
+    for arch in images.architectures:
+        if arch != images.host.machine and arch not in images.host.emulated:
+            emulator = register_emulator(arch, images.runner)
+            click.echo(f"the kernel now runs {arch} programs with {emulator}, until it is restarted", err=True)
+    return replace(images, host=replace(images.host, emulated=read_emulated()))
+
+
+def _build(images: _Images, options: BuildOptions, output: str) -> None:
+    from wheelkiln.cli.progress import make_image_log
+    from wheelkiln.image.memory import ImageMemory
+    from wheelkiln.image.recipe import render_recipe
+
+    found: list[BuiltImage] = []
+    pushed: list[str] = []
+    with make_image_log() as log:
+        provider = _make_provider(images, options, log)
+        for spec in images.specs:
+            architectures = [arch for arch in images.architectures if arch in spec.architectures]
+            found += provider.provide(spec, architectures)
+            pushed += [render_recipe(spec).pushed_reference(options.repository)] if options.push else []
+    memory = ImageMemory(images.cache_dir)
+    memory.remember_use(images.directory, {image.name: image.reference for image in found})
+    if output == "json":
+        click.echo(json.dumps({"images": [asdict(image) for image in found], "pushed": pushed}, indent=2))
+        return
+    for image in found:
+        click.echo(f"{image.reference}  {image.origin}")
+    for reference in pushed:
+        click.echo(f"{reference}  pushed")
+
+
+def _make_provider(images: _Images, options: BuildOptions, log: Callable[[str], None]) -> ImageProvider:
+    from wheelkiln.image.attestations import choose_attestations
+    from wheelkiln.image.provenance import read_provenance
+    from wheelkiln.image.provide import ImageProvider
+    from wheelkiln.system.pip_settings import read_pip_settings
+
+    if options.push:
+        options = replace(options, attestations=choose_attestations(images.engine, images.config.image.attestations))
+    return ImageProvider(
+        engine=images.engine,
+        host=images.host,
+        cache_dir=images.cache_dir,
+        pip=read_pip_settings(images.runner),
+        say=lambda text: click.echo(text, err=True),
+        log=log,
+        options=options,
+        builder=images.config.image.builder,
+        hosts=images.config.hosts,
+        provenance=lambda: read_provenance(images.directory, images.pyproject, images.host, images.runner),
+    )

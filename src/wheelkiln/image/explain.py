@@ -1,0 +1,85 @@
+"""Telling why an image build failed: the failed step's own lines, and the remedy for what is known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from wheelkiln.image.registry import explain_registry
+from wheelkiln.system.process import mask_secrets
+
+__all__ = ["explain_failure"]
+
+_KEPT_LINES = 25
+_STEP_PREFIX = re.compile(r"^(#\d+ )?(\d+\.\d+ )?")
+_SOURCE_LISTING = re.compile(r"^\s*(\d+ \| |>>> )|^-{5,}$|^Dockerfile:\d+$")
+_KNOWN = (
+    (
+        r"has not the pinned SHA-256",
+        "What was downloaded is not what was pinned, and was not used. Look at who answers for that address "
+        '(image.download-mirror, a proxy); image.ccache = "distribution" does without the download.',
+    ),
+    (
+        r"THESE PACKAGES DO NOT MATCH THE HASHES",
+        "The index has other files than those that are pinned: which index "
+        "answers ('pip config list')? Nothing was installed.",
+    ),
+    (
+        r"the pinned|cannot be fetched: ",
+        'The pinned download cannot be reached: image.download-mirror names another place, image.ccache = "auto" '
+        "takes the base's own package instead.",
+    ),
+    (r"image\.requires: ", "Choose a base with a newer compiler, or leave the feature out of image.requires."),
+    (
+        r"package mirror of this base cannot be read|Could not resolve '|Failed to fetch http|Cannot download repomd",
+        "The package mirror cannot be reached or read: is the network there, and a proxy set where one is needed? "
+        "image.mirror names another one for a bootstrap base.",
+    ),
+    (
+        r"Unable to locate package|has no installation candidate|No match for argument|unable to select packages",
+        "image.packages names a package that the base does not have. Names differ between releases: "
+        "'apt-cache search', 'dnf search' or 'apk search' in the base finds them.",
+    ),
+    (
+        r"[Cc]ache export (feature )?is (currently )?not supported",
+        'docker\'s own builder exports caches only with the containerd image store ("features": '
+        '{"containerd-snapshotter": true} in its daemon.json); a builder of another driver does, too: '
+        "image.builder.name and driver, or --builder.",
+    ),
+    (
+        r"exec format error",
+        "The builder cannot run this architecture: 'wheelkiln image build --register-emulators', "
+        "or a machine in [tool.wheelkiln.hosts].",
+    ),
+    (
+        r"failed to resolve source metadata|failed to do request|initializing source docker://|pinging container reg",
+        "The base image could not be fetched. Is its registry reachable ('docker pull' it by hand)? "
+        'image.base = "bootstrap" (or --base bootstrap) makes a base on this machine without any registry.',
+    ),
+    (
+        r"No matching distribution found|Could not find a version that satisfies|NewConnectionError",
+        "The package index cannot be reached or lacks a tool: 'pip config list' shows which one is asked.",
+    ),
+    (r"no space left on device", "The engine's disk is full: 'docker system df', 'wheelkiln image prune'."),
+)
+_OTHERWISE = "The lines above are the failed step's own. 'wheelkiln generate image' writes the recipe to try by hand."
+
+
+def explain_failure(lines: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """Return the lines that say why, and what to do about it."""
+    reasons = tuple(mask_secrets(line) for line in _reasons(lines))
+    text = "\n".join(reasons)
+    for pattern, hint in _KNOWN:
+        if re.search(pattern, text):
+            return reasons, hint
+    return reasons, explain_registry(text) or _OTHERWISE
+
+
+def _reasons(lines: Sequence[str]) -> list[str]:
+    """What the failed step printed: BuildKit repeats it between two rules and says why last; others print it last."""
+    rules = [index for index, line in enumerate(lines) if line == "------"]
+    block = lines[rules[0] + 2 : rules[1]] if len(rules) > 1 else lines[-_KEPT_LINES:]
+    verdict = [line for line in lines if line.startswith(("ERROR: ", "error: "))]
+    plain = [_STEP_PREFIX.sub("", line) for line in (*block, *verdict[-1:]) if line.strip()]
+    kept = [line for line in plain if not _SOURCE_LISTING.match(line)]
+    return list(dict.fromkeys(kept[-_KEPT_LINES:]))
