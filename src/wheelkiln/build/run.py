@@ -68,7 +68,7 @@ def _provide_images(
         engine=request.engine,
         host=request.host,
         cache_dir=request.cache_root,
-        pip=request.pip,
+        pip=lambda: request.pip,
         say=lambda text: emit(Said(text)),
         log=log,
         options=BuildOptions(repository=config.image.repository, cache_from=config.image.cache_from),

@@ -51,3 +51,8 @@ def print_skipped(skipped: Iterable[Skipped], *, err: bool) -> None:
         click.secho("not built:", bold=True, err=err)
     for ids, detail in groups:
         click.echo(f"  {', '.join(ids)}: {detail}", err=err)
+
+
+def log_command(line: str) -> None:
+    """Show a command that is about to run, for --verbose."""
+    click.secho(f"+ {line}", fg="bright_black", err=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wheelkiln.cache.settings import cache_root
-from wheelkiln.cli.options import load_own_config
+from wheelkiln.cli.own_config import OwnConfig, load_own_config
 from wheelkiln.config.model import Config
 from wheelkiln.errors import EnvironmentProblem, UsageProblem
 from wheelkiln.plan.images import make_images, wanted_architectures
@@ -34,12 +34,12 @@ _PLATFORMS = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 class _Images:
     """What the image commands work on: the configuration's images and the architectures that are asked for."""
 
+    own: OwnConfig
     config: Config
     host: HostFacts
     engine: ContainerEngine
     runner: ProcessRunner
     directory: Path
-    pyproject: dict[str, Any]
     specs: tuple[ImageSpec, ...]
     architectures: tuple[str, ...]
 
@@ -233,12 +233,12 @@ def _gather(
     specs = make_images(config, host, read_cibuildwheel(), interpreters)
     specs = tuple(pin_bases(spec, memory, found, refresh=pull) for spec in specs if not _impossible(spec, config))
     return _Images(
+        own=own,
         config=config,
         host=host,
         engine=found,
         runner=own.runner,
         directory=own.directory,
-        pyproject=own.pyproject,
         specs=specs,
         architectures=wanted_architectures(config, host),
     )
@@ -302,11 +302,11 @@ def _make_provider(images: _Images, options: BuildOptions, log: Callable[[str], 
         engine=images.engine,
         host=images.host,
         cache_dir=images.cache_dir,
-        pip=read_pip_settings(images.runner),
+        pip=lambda: read_pip_settings(images.runner),
         say=lambda text: click.echo(text, err=True),
         log=log,
         options=options,
         builder=images.config.image.builder,
         hosts=images.config.hosts,
-        provenance=lambda: read_provenance(images.directory, images.pyproject, images.host, images.runner),
+        provenance=lambda: read_provenance(images.directory, images.own.pyproject(), images.host, images.runner),
     )

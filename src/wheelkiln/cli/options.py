@@ -13,8 +13,8 @@ import click
 
 from wheelkiln.build.ledger import ledger_of
 from wheelkiln.cache.settings import cache_root
+from wheelkiln.cli.console import log_command
 from wheelkiln.config.load import LoadedConfig, load_config, parse_config
-from wheelkiln.config.model import Config
 from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.pins import pin_bases
 from wheelkiln.image.recipe import render_recipe
@@ -35,10 +35,8 @@ if TYPE_CHECKING:
     from wheelkiln.build.request import BuildRequest
 
 __all__ = [
-    "OwnConfig",
     "ProjectOptions",
     "gather_plan",
-    "load_own_config",
     "located_source",
     "make_request",
     "project_options",
@@ -65,7 +63,7 @@ class ProjectOptions:
 
     def runner(self) -> ProcessRunner:
         """Make the door to processes; --verbose shows each command line."""
-        return ProcessRunner(_log_command if self.verbose else None)
+        return ProcessRunner(log_command if self.verbose else None)
 
     def flags(self) -> dict[str, Any]:
         """The configuration keys that the command line sets."""
@@ -142,27 +140,6 @@ def located_source(options: ProjectOptions, *, prepare: bool) -> Iterator[Locate
         yield LocatedSource(spec, prepared.facts, prepared, loaded, host, runner)
 
 
-@dataclass(frozen=True, slots=True)
-class OwnConfig:
-    """The configuration of a directory that need not be a project."""
-
-    config: Config
-    host: HostFacts
-    runner: ProcessRunner
-    directory: Path
-    pyproject: dict[str, Any]
-
-
-def load_own_config(directory: Path, file: Path | None, flags: dict[str, Any], *, verbose: bool) -> OwnConfig:
-    """Read the configuration of a directory, for commands that need no project."""
-    host = read_host()
-    place = (host.cwd / directory).resolve()
-    loaded = load_config(place, host.environ, flags, file=file)
-    pyproject = inspect_directory(place).pyproject if (place / "pyproject.toml").is_file() else {}
-    runner = ProcessRunner(_log_command if verbose else None)
-    return OwnConfig(loaded.config, host, runner, place, dict(pyproject))
-
-
 def gather_plan(
     located: LocatedSource, options: ProjectOptions, engine: ContainerEngine | None = None
 ) -> tuple[PlanInputs, Plan]:
@@ -221,7 +198,3 @@ def _config_of_source(facts: SourceFacts, host: HostFacts, options: ProjectOptio
 
 def _say(text: str) -> None:
     click.echo(text, err=True)
-
-
-def _log_command(line: str) -> None:
-    click.secho(f"+ {line}", fg="bright_black", err=True)

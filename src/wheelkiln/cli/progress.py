@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,13 +58,13 @@ def make_image_log() -> Iterator[Callable[[str], None]]:
 
     Elsewhere the steps are told by lines, and the output is in the error of a build that fails.
     """
-    console = make_console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich.status import Status as Spinner
     from rich.text import Text
 
+    console = make_console(stderr=True)
     with Spinner("", console=console) as spinner:
         yield lambda line: spinner.update(Text(line[: console.width - 4]))
 

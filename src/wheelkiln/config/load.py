@@ -89,7 +89,10 @@ def variable_name(key: str) -> str:
 
 def _read_file(directory: Path, file: Path | None) -> tuple[Path | None, Mapping[str, Any]]:
     if file is not None:
-        return file, _table_of(file)
+        table = _table_of(file)
+        if not table and file.name == "pyproject.toml":
+            raise ConfigError(f"{file} has no [tool.wheelkiln]", hint="Leave --config out to build with the defaults.")
+        return file, table
     own, pyproject = directory / "wheelkiln.toml", directory / "pyproject.toml"
     in_pyproject = _table_of(pyproject) if pyproject.is_file() else {}
     if own.is_file():
@@ -103,7 +106,7 @@ def _read_file(directory: Path, file: Path | None) -> tuple[Path | None, Mapping
 
 
 def _table_of(file: Path) -> Mapping[str, Any]:
-    """Return wheelkiln's table of a file: all of wheelkiln.toml, [tool.wheelkiln] of any other name."""
+    """Return wheelkiln's table of a file: [tool.wheelkiln] of a pyproject.toml, else all that is not below [tool]."""
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -113,7 +116,7 @@ def _table_of(file: Path) -> Mapping[str, Any]:
     tool = content.get("tool", {})
     if not isinstance(tool, dict):
         raise ConfigError(f"[tool] in {file} is not a table")
-    table = content if file.name == "wheelkiln.toml" and "tool" not in content else tool.get("wheelkiln", {})
+    table = content if file.name != "pyproject.toml" and "tool" not in content else tool.get("wheelkiln", {})
     if not isinstance(table, dict):
         raise ConfigError(f"[tool.wheelkiln] in {file} is not a table")
     return table

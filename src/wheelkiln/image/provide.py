@@ -56,12 +56,15 @@ class BuiltImage:
 
 @dataclass(frozen=True, slots=True)
 class ImageProvider:
-    """Provides images with one engine; say receives a line per step, log every line of the tools' output."""
+    """Provides images with one engine; say receives a line per step, log every line of the tools' output.
+
+    pip and provenance are asked only when something is built: they run programs of their own.
+    """
 
     engine: ContainerEngine
     host: HostFacts
     cache_dir: Path
-    pip: PipSettings
+    pip: Callable[[], PipSettings]
     say: Callable[[str], None]
     log: Callable[[str], None]
     options: BuildOptions = field(default_factory=BuildOptions)
@@ -200,7 +203,7 @@ class ImageProvider:
         secrets = {"ca": self.host.ca_bundle} if self.host.ca_bundle else {}
         pip_conf = scratch / "pip.conf"
         pip_conf.touch(mode=0o600)
-        pip_conf.write_text(_render_pip_conf(self.pip), encoding="utf-8")
+        pip_conf.write_text(_render_pip_conf(self.pip()), encoding="utf-8")
         return {**secrets, "pip": pip_conf}
 
 
