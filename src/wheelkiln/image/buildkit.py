@@ -47,7 +47,11 @@ def build_with_buildkit(
     run = _Bake(engine, host, builder, scratch, inputs.build_args, log)
     run.bake("report.json", make_report_bake(inputs, reports), [REPORT_TARGET], inputs)
     final = make_final_bake(inputs, read_reports(reports, inputs.architectures))
-    run.bake("final.json", final, list(final["target"]), inputs)
+    try:
+        run.bake("final.json", final, list(final["target"]), inputs)
+    finally:
+        if inputs.options.push and builder.sees_local_images:  # what is pushed is also named here, even when it fails
+            ImageStore(engine).remove(inputs.recipe.pushed_reference(inputs.options.repository))
 
 
 class _Bake:

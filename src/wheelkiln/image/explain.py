@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from wheelkiln.image.registry import explain_registry
+from wheelkiln.image.registry import UPLOAD_STATE, explain_registry
 from wheelkiln.system.process import mask_secrets
 
 __all__ = ["explain_failure"]
@@ -62,13 +62,16 @@ _KNOWN = (
     ),
     (r"no space left on device", "The engine's disk is full: 'docker system df', 'wheelkiln image prune'."),
 )
+_PUSH = "image.repository says where images are pushed to."
 _OTHERWISE = "The lines above are the failed step's own. 'wheelkiln generate image' writes the recipe to try by hand."
 
 
 def explain_failure(lines: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """Return the lines that say why, and what to do about it."""
-    reasons = tuple(mask_secrets(line) for line in _reasons(lines))
+    reasons = tuple(UPLOAD_STATE.sub("", mask_secrets(line)) for line in _reasons(lines))
     text = "\n".join(reasons)
+    if "failed to push" in text:
+        return reasons[-1:], explain_registry(text) or _PUSH
     for pattern, hint in _KNOWN:
         if re.search(pattern, text):
             return reasons, hint

@@ -121,7 +121,7 @@ def _render_dockerfile(spec: ImageSpec, inputs: str, *, recipe_digest: str) -> s
         tools_arguments=" --sccache" if spec.sccache else "",
         requires="".join(f" {feature}" for feature in spec.requires),
         environment=_image_environment(spec),
-        labels=[(key, json.dumps(value)) for key, value in sorted(_labels(spec, inputs, recipe_digest).items())],
+        labels=[(key, _quote(value)) for key, value in sorted(_labels(spec, inputs, recipe_digest).items())],
     )
 
 
@@ -133,9 +133,14 @@ def _render_base(spec: ImageSpec, base: Base) -> dict[str, str]:
     return {
         "oci": base.platform.partition("/")[2],
         "image": f"{name}@{digest}" if digest and not base.is_local and not spec.bootstrap else reference,
-        "name": json.dumps(name),
+        "name": _quote(name),
         "digest": digest,
     }
+
+
+def _quote(text: str) -> str:
+    """Quote a value for LABEL, which knows JSON's escapes and would replace variables."""
+    return json.dumps(text, ensure_ascii=False).replace("$", r"\$")
 
 
 def _render_packages(spec: ImageSpec) -> str:

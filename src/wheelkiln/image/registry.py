@@ -12,12 +12,14 @@ from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.image_store import ImageStore
 
-__all__ = ["Answer", "Registry", "explain_registry"]
+__all__ = ["UPLOAD_STATE", "Answer", "Registry", "explain_registry"]
 
 _SECONDS = 30.0
 _OCI = {"x86_64": "amd64", "aarch64": "arm64"}
 _ABSENT = re.compile(r"not found|manifest unknown|name unknown|no such manifest|does not exist", re.IGNORECASE)
 _DENIED = re.compile(r"\b401\b|\b403\b|unauthorized|authentication required|denied|forbidden", re.IGNORECASE)
+UPLOAD_STATE = re.compile(r"\?_state=[^\s\"]+")
+"""What a registry hands back with each piece of an upload; it says nothing to people."""
 _GONE = re.compile(
     r"connection (refused|reset)|no such host|i/o timeout|dial tcp|unexpected EOF|\bEOF\b|broken pipe|"
     r"\b50[0-9]\b|server misbehaving|TLS handshake|network is unreachable|did not answer within",
@@ -138,5 +140,6 @@ def explain_registry(text: str) -> str:
 
 
 def _push_problem(reference: str, reason: str) -> EnvironmentProblem:
+    reason = UPLOAD_STATE.sub("", reason)
     hint = explain_registry(reason) or "image.repository says where images are pushed to."
     return EnvironmentProblem(f"{reference} could not be pushed: {reason}", hint=hint)
