@@ -24,7 +24,7 @@ PythonTag = Annotated[str, StringConstraints(pattern=r"^cp3[0-9]{1,2}t?$")]
 PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+_:=~-]*$")]
 Architecture = Literal["x86_64", "aarch64"]
 BuildKitOption = Annotated[str, StringConstraints(pattern=r"^[^\s]+$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s'\"\\]+$")]
+Url = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s'\"\\]+)?$")]
 MuslPolicy = Annotated[str, StringConstraints(pattern=r"^musllinux_1_[0-9]+$")]
 Policy = Annotated[str, StringConstraints(pattern=r"^(manylinux2014|manylinux_2_[0-9]+)$")]
 SonamePattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._+*?\[\]-]+$")]
@@ -104,12 +104,12 @@ class ImageConfig(_Section):
     base's package; `auto` the pinned release where it can be reached, else the package."""
     sccache: bool = False
     """Also install sccache and let Rust compile through it (maturin, setuptools-rust)."""
-    download_mirror: Url | None = None
+    download_mirror: Url = ""
     """Address that stands for `https://github.com` in the addresses of pinned downloads."""
     release: str = "auto"
     """Release of the bootstrap base (`bookworm`, `trixie`, `noble`); `auto` is this machine's own, so that the
     interpreters copied from here find the libraries that they were linked with."""
-    mirror: Url | None = None
+    mirror: Url = ""
     """Package mirror of the bootstrap base; by default the distribution's."""
     base_packages: tuple[PackageName, ...] = ()
     """Packages of the bootstrap base itself, besides those that it needs."""

@@ -100,7 +100,7 @@ def _make_image(
         requires=tuple(sorted(set(image.requires))),
         ccache=image.ccache,
         sccache=image.sccache,
-        download_mirror=image.download_mirror or "",
+        download_mirror=image.download_mirror,
         labels=tuple(sorted(image.labels.items())),
         bootstrap=bootstrap,
         **_packages(config, family),
@@ -116,7 +116,7 @@ def _packages(config: Config, family: str) -> Mapping[str, tuple[str, ...]]:
 def _make_bootstrap(config: Config, host: HostFacts) -> Bootstrap:
     own = (host.distribution, host.release) if host.distribution in ("debian", "ubuntu") else _DEFAULT_RELEASE
     distribution, release = own if config.image.release == "auto" else (own[0], config.image.release)
-    return Bootstrap(distribution, release, config.image.mirror or "", tuple(sorted(set(config.image.base_packages))))
+    return Bootstrap(distribution, release, config.image.mirror, tuple(sorted(set(config.image.base_packages))))
 
 
 def _bootstrap_bases(config: Config, bootstrap: Bootstrap, interpreters: Sequence[Interpreter]) -> Iterator[Base]:
