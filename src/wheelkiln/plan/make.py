@@ -156,10 +156,13 @@ def _matches(patterns: tuple[str, ...], job_id: str) -> bool:
 
 
 def _starts_stable_abi(facts: SourceFacts, job: Job) -> bool:
-    """Tell whether this job's wheel is expected to serve later Pythons too; free-threaded builds have no abi3."""
-    if job.python.endswith("t") or not facts.limited_api:
-        return False
-    return facts.limited_api == "py3" or _minor(job.python) >= _minor(facts.limited_api)
+    """Tell whether this job's wheel is expected to serve later Pythons too; free-threaded builds have no abi3.
+
+    One that is ``py3-none`` serves all, whichever Python built it.
+    """
+    if facts.limited_api == "py3":
+        return True
+    return bool(facts.limited_api) and not job.python.endswith("t") and _minor(job.python) >= _minor(facts.limited_api)
 
 
 def _covered(facts: SourceFacts, job: Job, covering: Job | None) -> Skipped | None:

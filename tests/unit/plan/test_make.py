@@ -7,10 +7,9 @@ import pytest
 
 from tests.values import CIBUILDWHEEL, make_facts, make_host, make_inputs, make_interpreter
 from wheelkiln.errors import ConfigError
-from wheelkiln.plan.make import make_plan
+from wheelkiln.plan.features import Toolchain
+from wheelkiln.plan.make import images_of, make_plan
 from wheelkiln.plan.model import Plan, Selection, SkipReason
-
-_PYPA = "registry.example/pypa/manylinux_2_28_x86_64@sha256:" + "2" * 64
 
 
 def _plan(table: dict[str, Any] | None = None, **changes: Any) -> Plan:
@@ -32,9 +31,10 @@ def test_the_default_plan() -> None:
     assert plan.skipped == ()
     assert plan.notices == ()
     (image,) = plan.images
-    assert (image.name, image.base, image.family) == ("manylinux_2_28_x86_64", _PYPA, "rpm")
+    assert (image.name, image.family) == ("manylinux_2_28", "rpm")
     job = plan.jobs[0]
-    assert (job.identifier, job.arch, job.image, job.variant) == (job.id, "x86_64", image.name, "default")
+    assert (job.identifier, job.arch, job.image) == (job.id, "x86_64", "manylinux_2_28_x86_64")
+    assert (job.variant, plan.image_names()) == ("default", ("manylinux_2_28_x86_64",))
     assert (job.namespace, job.emulated, job.estimate) == ("kern-x86_64-default", False, None)
 
 
@@ -68,7 +68,8 @@ def test_both_architectures_with_an_emulator() -> None:
         ("cp312-manylinux_x86_64", False),
         ("cp312-manylinux_aarch64", True),
     ]
-    assert [image.name for image in plan.images] == ["manylinux_2_28_x86_64", "manylinux_2_28_aarch64"]
+    assert [image.name for image in plan.images] == ["manylinux_2_28"]
+    assert plan.image_names() == ("manylinux_2_28_x86_64", "manylinux_2_28_aarch64")
     assert {job.namespace for job in plan.jobs} == {"kern-x86_64-default", "kern-aarch64-default"}
 
 
@@ -79,12 +80,6 @@ def test_the_hosts_architecture_is_the_default() -> None:
 def test_a_host_that_nothing_is_built_for() -> None:
     with pytest.raises(ConfigError, match="this machine's architecture 'riscv64'"):
         _plan(host=make_host(machine="riscv64"))
-
-
-def test_a_policy_without_a_pinned_image() -> None:
-    with pytest.raises(ConfigError, match=r"cibuildwheel 4.3.3 pins no manylinux_2_99 image for x86_64") as caught:
-        _plan({"policy": "manylinux_2_99"})
-    assert "manylinux2014, manylinux_2_28, manylinux_2_31, manylinux_2_34" in caught.value.hint
 
 
 def test_requires_python_skips() -> None:
@@ -165,6 +160,12 @@ def test_a_py3_none_project_is_built_once_for_all() -> None:
     assert plan.skipped[1].detail.startswith("the py3-none wheel of cp39-manylinux_x86_64")
 
 
+def test_a_py3_none_wheel_may_come_from_a_free_threaded_python() -> None:
+    plan = _plan({"python": ["cp313t", "cp314"]}, facts=_abi3("py3"))
+    assert [job.python for job in plan.jobs] == ["cp313t"]
+    assert plan.skipped[0].covered_by == "cp313t-manylinux_x86_64"
+
+
 def test_a_later_start_of_the_stable_abi_covers_nothing() -> None:
     plan = _plan({"python": ["cp310", "cp311"]}, facts=_abi3("cp313"))
     assert [job.python for job in plan.jobs] == ["cp310", "cp311"]
@@ -182,59 +183,97 @@ def test_a_stable_abi_covers_its_own_architecture_only() -> None:
     assert _jobs(plan) == ["cp311-manylinux_x86_64", "cp311-manylinux_aarch64"]
 
 
-def test_a_bootstrap_base_is_of_this_machine() -> None:
-    plan = _plan({"image": {"base": "bootstrap", "packages": {"deb": ["b", "a", "b"], "rpm": ["r"]}}})
-    (image,) = plan.images
-    assert (image.name, image.base, image.family) == ("bootstrap_x86_64", "bootstrap", "deb")
-    assert (image.distribution, image.release) == ("debian", "bookworm")
-    assert (image.deb, image.rpm) == (("a", "b"), ())
-    assert [found.tag for found in image.interpreters] == ["cp310", "cp311", "cp312", "cp313"]
+def test_a_bootstrap_base_without_an_interpreter() -> None:
+    plan = _plan({"image": {"base": "bootstrap"}}, interpreters=(make_interpreter("cp312"),))
+    assert [job.python for job in plan.jobs] == ["cp311", "cp312"]  # cp311 is bookworm's own
+    assert [skip.reason for skip in plan.skipped] == [SkipReason.NO_INTERPRETER] * 2
+    assert plan.skipped[0].detail == "no CPython 3.10 for x86_64 on this machine: 'uv python install 3.10' adds one"
+
+
+def test_an_interpreter_serves_its_own_architecture_only() -> None:
+    host = make_host(emulated=frozenset({"aarch64"}))
+    table = {"image": {"base": "bootstrap"}, "arch": ["x86_64", "aarch64"], "python": ["cp312", "cp313"]}
+    interpreters = (make_interpreter("cp312"), make_interpreter("cp313", "3.13.0", arch="aarch64"))
+    plan = _plan(table, host=host, interpreters=interpreters)
+    assert _jobs(plan) == ["cp312-manylinux_x86_64", "cp313-manylinux_aarch64"]
+    assert [skip.detail for skip in plan.skipped] == [
+        "no CPython 3.13 for x86_64 on this machine: 'uv python install 3.13' adds one",
+        "no CPython 3.12 for aarch64 on this machine: 'uv python install cpython-3.12-linux-aarch64-gnu' adds one",
+    ]
+
+
+def test_both_c_libraries_are_built_each_in_its_image() -> None:
+    plan = _plan({"libc": ["musllinux", "manylinux"], "python": ["cp312"]})
+    assert [(job.id, job.image, job.namespace) for job in plan.jobs] == [
+        ("cp312-manylinux_x86_64", "manylinux_2_28_x86_64", "kern-x86_64-default"),
+        ("cp312-musllinux_x86_64", "musllinux_1_2_x86_64", "kern-musllinux_x86_64-default"),
+    ]
+    assert [image.name for image in plan.images] == ["manylinux_2_28", "musllinux_1_2"]
+
+
+def test_an_image_that_no_job_needs_is_not_in_the_plan() -> None:
+    plan = _plan({"libc": ["musllinux", "manylinux"]}, selection=Selection(only=("*musllinux*",)))
+    assert [image.name for image in plan.images] == ["musllinux_1_2"]
+
+
+def test_a_stable_abi_wheel_covers_its_own_c_library_only() -> None:
+    plan = _plan({"libc": ["musllinux", "manylinux"], "python": ["cp311", "cp312"]}, facts=_abi3("cp310"))
+    assert _jobs(plan) == ["cp311-manylinux_x86_64", "cp311-musllinux_x86_64"]
+    assert {skip.id: skip.covered_by for skip in plan.skipped} == {
+        "cp312-manylinux_x86_64": "cp311-manylinux_x86_64",
+        "cp312-musllinux_x86_64": "cp311-musllinux_x86_64",
+    }
+
+
+def test_the_projects_skip_of_musllinux_stays_in_force() -> None:
+    facts = make_facts('[project]\nname = "kern"\n[tool.cibuildwheel]\nskip = "*-musllinux*"\n')
+    plan = _plan({"libc": ["musllinux", "manylinux"], "python": ["cp312"]}, facts=facts)
+    assert _jobs(plan) == ["cp312-manylinux_x86_64"]
+    assert _why(plan) == {"cp312-musllinux_x86_64": "project-settings"}
+
+
+def test_a_bootstrap_base_has_glibc() -> None:
+    plan = _plan({"image": {"base": "bootstrap"}, "libc": ["manylinux", "musllinux"], "python": ["cp312"]})
+    assert _jobs(plan) == ["cp312-manylinux_x86_64"]
+    assert _why(plan) == {"cp312-musllinux_x86_64": "base-libc"}
+    assert plan.skipped[0].detail == "a bootstrap base is debian, whose C library is glibc"
+
+
+_OLD = Toolchain("gcc", "9.4.0", frozenset({"avx512vnni", "dotprod"}))
+
+
+def test_a_toolchain_that_is_known_to_lack_a_feature_builds_nothing() -> None:
+    table = {"image": {"requires": ["avx512vnni", "amx-bf16", "sve2"]}, "python": ["cp312"]}
+    plan = _plan(table, toolchains={"manylinux_2_28_x86_64": _OLD})
+    assert _why(plan) == {"cp312-manylinux_x86_64": "toolchain"}
+    assert plan.skipped[0].detail == ("image.requires: gcc 9.4.0 does not accept amx-bf16, which needs gcc >= 11")
 
 
 @pytest.mark.parametrize(
-    ("distribution", "release", "wanted", "made"),
+    ("requires", "toolchains"),
     [
-        ("ubuntu", "noble", "auto", ("ubuntu", "noble")),
-        ("debian", "trixie", "sid", ("debian", "sid")),
-        ("fedora", "", "auto", ("debian", "bookworm")),
-        ("fedora", "", "trixie", ("debian", "trixie")),
-        ("", "", "auto", ("debian", "bookworm")),
+        (["avx512vnni"], {"manylinux_2_28_x86_64": _OLD}),
+        (["amx-bf16"], {}),
+        (["amx-bf16"], {"manylinux_2_28_aarch64": _OLD}),
+        (["sve2"], {"manylinux_2_28_x86_64": _OLD}),
     ],
 )
-def test_the_release_of_a_bootstrap_base(distribution: str, release: str, wanted: str, made: tuple[str, str]) -> None:
-    host = make_host(distribution=distribution, release=release)
-    (image,) = _plan({"image": {"base": "bootstrap", "release": wanted}}, host=host).images
-    assert (image.distribution, image.release) == made
+def test_what_is_not_known_to_lack_anything_is_built(requires: list[str], toolchains: dict[str, Toolchain]) -> None:
+    table = {"image": {"requires": requires}, "python": ["cp312"]}
+    assert _jobs(_plan(table, toolchains=toolchains)) == ["cp312-manylinux_x86_64"]
 
 
-def test_a_bootstrap_base_without_an_interpreter() -> None:
-    plan = _plan({"image": {"base": "bootstrap"}}, interpreters=(make_interpreter("cp311", "3.11.7"),))
-    assert [job.python for job in plan.jobs] == ["cp311"]
-    assert plan.skipped[0].reason is SkipReason.NO_INTERPRETER
-    assert plan.skipped[0].detail == "no CPython 3.10 on this machine: 'uv python install 3.10' adds one"
+def test_a_feature_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"image.requires: 'avx512' is not a CPU feature"):
+        _plan({"image": {"requires": ["avx512"]}})
 
 
-def test_a_bootstrap_base_is_not_for_another_architecture() -> None:
-    host = make_host(emulated=frozenset({"aarch64"}))
-    plan = _plan({"image": {"base": "bootstrap"}, "arch": ["aarch64"], "python": ["cp312"]}, host=host)
-    assert _why(plan) == {"cp312-manylinux_aarch64": "base-architecture"}
-
-
-@pytest.mark.parametrize(
-    ("policy", "family"), [("manylinux_2_28", "rpm"), ("manylinux2014", "rpm"), ("manylinux_2_31", "deb")]
-)
-def test_the_family_of_the_official_images(policy: str, family: str) -> None:
-    table = {"policy": policy, "image": {"packages": {"deb": ["d"], "rpm": ["r"]}}}
-    (image,) = _plan(table).images
-    assert image.family == family
-    assert (image.deb, image.rpm) == ((("d",), ()) if family == "deb" else ((), ("r",)))
-
-
-def test_a_base_of_ones_own_may_be_of_any_family() -> None:
-    table = {"image": {"base": "registry.example/acme/base:1", "packages": {"deb": ["d"], "rpm": ["r"]}}}
-    (image,) = _plan(table).images
-    assert (image.name, image.base, image.family) == ("custom_x86_64", "registry.example/acme/base:1", "")
-    assert (image.deb, image.rpm) == (("d",), ("r",))
+def test_images_whose_bases_were_looked_up_are_those_of_the_plan() -> None:
+    inputs = make_inputs({"image": {"base": "registry.example/acme/base:1"}})
+    (image,) = images_of(inputs)
+    bases = tuple(replace(base, digest="sha256:" + "9" * 64) for base in image.bases)
+    plan = make_plan(inputs, (replace(image, bases=bases),))
+    assert {base.digest for base in plan.images[0].bases} == {"sha256:" + "9" * 64}
 
 
 @pytest.mark.parametrize(
