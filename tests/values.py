@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from wheelkiln.system.pip_settings import PipSettings
 __all__ = [
     "CIBUILDWHEEL",
     "IMAGE_ID",
+    "inspected_image",
     "make_config",
     "make_engine",
     "make_facts",
@@ -36,6 +38,8 @@ __all__ = [
 ]
 
 IMAGE_ID = "sha256:" + "ab" * 32
+
+_LABELS = {"toolchain": "gcc 14.2.1 x86-64-v3 avx512bf16", "versions": "ccache 4.13.6; gcc 14.2.1"}
 
 _TAGS = ("cp39", "cp310", "cp311", "cp312", "cp313", "cp313t", "cp314", "cp314t")
 CIBUILDWHEEL = CibuildwheelFacts(
@@ -51,6 +55,7 @@ CIBUILDWHEEL = CibuildwheelFacts(
                 ("manylinux_2_28", "2"),
                 ("manylinux_2_31", "3"),
                 ("manylinux_2_34", "4"),
+                ("musllinux_1_2", "5"),
             )
         }
         for arch in ("x86_64", "aarch64")
@@ -107,8 +112,10 @@ def make_facts(pyproject: str = '[project]\nname = "kern"\nversion = "1.2"\n', *
     return read_facts(ProjectFiles(pyproject=pyproject, **texts), where="kern")
 
 
-def make_interpreter(tag: str = "cp312", version: str = "3.12.1", prefix: str = "/home/dev/py") -> Interpreter:
-    return Interpreter(tag, version, Path(prefix) / version)
+def make_interpreter(
+    tag: str = "cp312", version: str = "3.12.1", prefix: str = "/home/dev/py", arch: str = "x86_64"
+) -> Interpreter:
+    return Interpreter(tag, version, Path(prefix) / version, arch)
 
 
 def make_inputs(table: Mapping[str, Any] | None = None, **changes: Any) -> PlanInputs:
@@ -128,13 +135,13 @@ def make_inputs(table: Mapping[str, Any] | None = None, **changes: Any) -> PlanI
 
 
 def make_job(identifier: str = "cp312-manylinux_x86_64", **changes: Any) -> Job:
-    arch = identifier.partition("linux_")[2]
+    libc, arch = identifier.partition("-")[2].split("_", 1)
     job = Job(
         id=identifier,
         identifier=identifier,
         arch=arch,
-        image=f"manylinux_2_28_{arch}",
-        namespace=f"kern-{arch}-default",
+        image=f"{'manylinux_2_28' if libc == 'manylinux' else 'musllinux_1_2'}_{arch}",
+        namespace=f"kern-{arch}-default" if libc == "manylinux" else f"kern-{libc}_{arch}-default",
     )
     return replace(job, **changes)
 
@@ -144,13 +151,20 @@ def make_engine(runner: FakeRunner | None = None, **changes: Any) -> ContainerEn
     return replace(engine, **changes)
 
 
+def inspected_image(**labels: str) -> str:
+    """What ``docker image inspect`` prints of an image, by default one whose labels tell its tools."""
+    told = {f"io.wheelkiln.{name}": value for name, value in (labels or _LABELS).items()}
+    return json.dumps([{"Id": IMAGE_ID, "Architecture": "amd64", "Size": 1 << 30, "Config": {"Labels": told}}])
+
+
 def make_request(
     inputs: PlanInputs | None = None, runner: FakeRunner | None = None, root: Path = Path("/var/kiln"), **changes: Any
 ) -> BuildRequest:
     """Make a request whose plan, settings and image references belong together, with its directories below root."""
     inputs = inputs or make_inputs()
     plan = make_plan(inputs)
-    plan = replace(plan, references={spec.name: render_recipe(spec).reference for spec in plan.images})
+    references = {name: found for spec in plan.images for name, found in render_recipe(spec).references.items()}
+    plan = replace(plan, references={name: references[name] for name in plan.image_names()})
     request = BuildRequest(
         plan=plan,
         settings=settings_of(inputs),
@@ -164,6 +178,7 @@ def make_request(
         output_dir=root / "wheelhouse",
         cache_root=root / "cache",
         cibuildwheel_version=CIBUILDWHEEL.version,
+        project=root / "project",
         tests=inputs.tests,
     )
     return replace(request, **changes)

@@ -186,10 +186,16 @@ def test_the_variables_that_we_own_are_read_by_cibuildwheel(variable: str) -> No
 
 
 def test_the_images_are_pinned_for_both_architectures() -> None:
-    for arch in ("x86_64", "aarch64"):
-        (image,) = make_plan(make_inputs({"arch": [arch]}, cibuildwheel=_FACTS, host=make_host(machine=arch))).images
-        assert image.base == _FACTS.images[arch]["manylinux_2_28"]
-        assert image.base.partition("@")[2].startswith("sha256:") or ":20" in image.base
+    table = {"arch": ["x86_64", "aarch64"], "libc": ["manylinux", "musllinux"]}
+    plan = make_plan(make_inputs(table, cibuildwheel=_FACTS, host=make_host(emulated=frozenset({"aarch64"}))))
+    found = {(image.name, base.arch): base.reference for image in plan.images for base in image.bases}
+    assert found == {
+        (policy, arch): _FACTS.images[arch][policy]
+        for policy in ("manylinux_2_28", "musllinux_1_2")
+        for arch in ("x86_64", "aarch64")
+    }
+    assert all(f"/{policy}_{arch}" in reference for (policy, arch), reference in found.items())
+    assert all("@sha256:" in reference or ":20" in reference for reference in found.values())
 
 
 @pytest.mark.parametrize("requires", ["", ">=3.11", "<3.13", ">=3.11.4", "==3.12.*"])

@@ -16,7 +16,7 @@ from tests.values import IMAGE_ID, make_host, make_inputs, make_request
 from wheelkiln.build.outcome import Outcome, RunResult, StageSeconds, Status, WheelFile
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.cli.schema import make_schema
-from wheelkiln.image.provide import BuiltImage
+from wheelkiln.image.provide import BuiltImage, Origin
 from wheelkiln.plan.make import make_plan
 from wheelkiln.plan.model import Plan
 from wheelkiln.report.manifest import Manifest, make_manifest, write_manifest_text
@@ -35,6 +35,7 @@ def _errors(what: str, value: Any) -> list[str]:
         {},
         {"image": {"base": "bootstrap"}, "policy": "manylinux2014"},
         {"image": {"base": "ghcr.io/acme/base:1"}, "arch": ["aarch64", "x86_64"], "python": ["cp39", "cp399"]},
+        {"libc": ["musllinux", "manylinux"], "image": {"requires": ["sve2"], "labels": {"a": "b"}}},
     ],
 )
 def test_a_plan_survives_json(table: dict[str, Any]) -> None:
@@ -72,8 +73,8 @@ def _manifest() -> Manifest:
         ),
         Outcome(bad, Status.FAILED, message="broken ünï"),
     )
-    image = BuiltImage("localhost/x:1", IMAGE_ID, built=True, tools=(("gcc", "14"),))
-    return make_manifest(request, RunResult(outcomes, ((good.image, image),), 2.0), version="0.1.0")
+    image = BuiltImage(good.image, "localhost/x:1", IMAGE_ID, Origin.BUILT, (("gcc", "14"),), "gcc 14.2.1 avx512bf16")
+    return make_manifest(request, RunResult(outcomes, (image,), 2.0), version="0.1.0")
 
 
 def test_a_manifest_survives_json() -> None:

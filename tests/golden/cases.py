@@ -12,11 +12,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from tests.values import make_facts, make_host, make_inputs, make_request
+from tests.values import make_facts, make_host, make_inputs, make_interpreter, make_request
 from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
 from wheelkiln.build.request import BuildRequest, make_invocation
 from wheelkiln.cli.schema import make_schema
 from wheelkiln.image.recipe import render_recipe
+from wheelkiln.plan.features import Toolchain
 from wheelkiln.plan.make import PlanInputs, make_plan
 from wheelkiln.plan.model import Selection
 from wheelkiln.source.facts import SourceFacts
@@ -127,16 +128,13 @@ def _hostile_paths() -> str:
     return make_toml(request_of(inputs, HOSTILE_ROOT))
 
 
-def _dockerfile(table: dict[str, Any], arch: str = "x86_64") -> str:
-    host = make_host(machine=arch)
-    (spec,) = make_plan(make_inputs(table, host=host)).images
+def _image_file(name: str, table: dict[str, Any] | None = None) -> str:
+    """Render a file of an image, with words for the digests that change with every script."""
+    interpreters = (*make_inputs().interpreters, make_interpreter("cp312", "3.12.1", arch="aarch64"))
+    (spec,) = make_plan(make_inputs(table, interpreters=interpreters)).images
     recipe = render_recipe(spec)
-    return recipe.files["Dockerfile"].replace(recipe.digest, "RECIPE-DIGEST")
-
-
-def _pins() -> str:
-    (spec,) = make_plan(make_inputs()).images
-    return render_recipe(spec).files["pins.env"]
+    text = recipe.files[name].replace(recipe.digest, "RECIPE-DIGEST").replace(recipe.tag, "RECIPE-TAG")
+    return text.replace(json.loads(recipe.inputs)["scripts"], "SCRIPTS-DIGEST")
 
 
 def _stable_abi() -> SourceFacts:
@@ -147,20 +145,23 @@ def _stable_abi() -> SourceFacts:
 
 
 def _plan() -> str:
+    """Every reason but one: where an emulator is missing, nothing of that architecture is left for another reason."""
     inputs = make_inputs(
         {
             "python": ["cp39", "cp310", "cp311", "cp312", "cp313", "cp313t", "cp314t", "cp399"],
             "arch": ["x86_64", "aarch64"],
-            "image": {"base": "bootstrap", "packages": {"deb": ["libnuma-dev"]}},
+            "libc": ["manylinux", "musllinux"],
+            "image": {"base": "bootstrap", "packages": {"deb": ["libnuma-dev"]}, "requires": ["sve2", "sme"]},
             "policy": "manylinux2014",
         },
         facts=_stable_abi(),
         host=make_host(emulated=frozenset({"aarch64"})),
         selection=Selection(skip=("cp313-*",)),
         estimates={"cp311-manylinux_x86_64": 12.5},
+        toolchains={"bootstrap_aarch64": Toolchain("gcc", "12.2.0", frozenset({"sve2"}))},
     )
     plan = make_plan(inputs)
-    plan = replace(plan, references={spec.name: _REFERENCE.format(name=spec.name) for spec in plan.images})
+    plan = replace(plan, references={name: _REFERENCE.format(name=name) for name in plan.image_names()})
     return json.dumps(asdict(plan), indent=2, default=str) + "\n"
 
 
@@ -168,7 +169,24 @@ def _schema(what: str) -> str:
     return json.dumps(make_schema(what), indent=2) + "\n"
 
 
-_PACKAGES = {"deb": ["libnuma-dev", "g++-12"], "rpm": ["numactl-devel"]}
+_PACKAGES = {"deb": ["libnuma-dev", "g++-12"], "rpm": ["numactl-devel"], "apk": ["numactl-dev"]}
+_IMAGES: Mapping[str, dict[str, Any]] = {
+    "bootstrap": {"image": {"base": "bootstrap", "packages": _PACKAGES, "base-packages": ["patchelf"]}},
+    "manylinux_2_28": {"image": {"packages": _PACKAGES}},
+    "manylinux_2_31": {"policy": "manylinux_2_31"},
+    "musllinux_1_2": {"libc": ["musllinux"], "image": {"packages": _PACKAGES}},
+    "custom": {"image": {"base": "ghcr.io/acme/base_{arch}:1.2", "packages": _PACKAGES}},
+    "clang-and-all-tools": {
+        "image": {
+            "toolchain": "clang",
+            "linker": "mold",
+            "ccache": "distribution",
+            "sccache": True,
+            "requires": ["avx512bf16", "sve2"],
+            "labels": {"org.opencontainers.image.vendor": 'Acme "Inc." $HOME \\'},
+        }
+    },
+}
 
 CASES: Mapping[str, Callable[[], str]] = {
     "cibuildwheel/plain.toml": _plain,
@@ -178,12 +196,16 @@ CASES: Mapping[str, Callable[[], str]] = {
     "cibuildwheel/project-settings-ignored.toml": lambda: _project_settings(use_project_settings=False),
     "cibuildwheel/root-on-bootstrap.toml": _root_on_bootstrap,
     "cibuildwheel/hostile-paths.toml": _hostile_paths,
-    "image/pins.env": _pins,
-    "image/bootstrap.Dockerfile": lambda: _dockerfile({"image": {"base": "bootstrap", "packages": _PACKAGES}}),
-    "image/manylinux_2_28_x86_64.Dockerfile": lambda: _dockerfile({"image": {"packages": _PACKAGES}}),
-    "image/manylinux_2_28_aarch64.Dockerfile": lambda: _dockerfile({}, "aarch64"),
-    "image/manylinux_2_31_x86_64.Dockerfile": lambda: _dockerfile({"policy": "manylinux_2_31"}),
-    "image/custom.Dockerfile": lambda: _dockerfile({"image": {"base": "ghcr.io/acme/base:1.2", "packages": _PACKAGES}}),
+    **{
+        f"image/{name}.Dockerfile": lambda table=table: _image_file("Dockerfile", table)  # type: ignore[misc]
+        for name, table in _IMAGES.items()
+    },
+    "image/docker-bake.json": lambda: _image_file("docker-bake.json"),
+    "image/.dockerignore": lambda: _image_file(".dockerignore"),
+    "image/pins.env": lambda: _image_file("pins.env"),
+    "image/pins-of-a-mirror.env": lambda: _image_file(
+        "pins.env", {"image": {"download-mirror": "https://mirror.example/github/"}}
+    ),
     "plan/every-reason.json": _plan,
     "schema/config.json": lambda: _schema("config"),
     "schema/plan.json": lambda: _schema("plan"),

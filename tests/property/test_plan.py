@@ -13,7 +13,19 @@ from wheelkiln.source.facts import SourceFacts
 
 _TAGS = ("cp39", "cp310", "cp311", "cp312", "cp313", "cp313t", "cp314", "cp314t", "cp399")
 _PATTERNS = st.sampled_from(
-    ["*", "cp31*", "cp31[12]-*", "*t-*", "*aarch64", "cp312-manylinux_x86_64", "cp39-*", "cp313*", "nothing", ""]
+    [
+        "*",
+        "cp31*",
+        "cp31[12]-*",
+        "*t-*",
+        "*aarch64",
+        "cp312-manylinux_x86_64",
+        "cp39-*",
+        "cp313*",
+        "*musl*",
+        "nothing",
+        "",
+    ]
 )
 
 
@@ -25,8 +37,13 @@ def _facts(limited: str, requires: str, skip: str) -> SourceFacts:
 
 
 _INPUTS = st.builds(
-    lambda pythons, archs, base, limited, requires, skip, selection, emulated: make_inputs(
-        {"python": pythons, "arch": archs, "image": {"base": base}},
+    lambda pythons, archs, libcs, base, limited, requires, skip, selection, emulated: make_inputs(
+        {
+            "python": pythons,
+            "arch": archs,
+            "libc": libcs if base in ("pypa", "bootstrap") else libcs[:1],
+            "image": {"base": base},
+        },
         facts=_facts(limited, requires, skip),
         selection=selection,
         host=make_host(emulated=frozenset({"aarch64"} if emulated else ())),
@@ -34,6 +51,7 @@ _INPUTS = st.builds(
     ),
     st.lists(st.sampled_from(_TAGS), min_size=1, max_size=12),
     st.lists(st.sampled_from(["x86_64", "aarch64"]), max_size=3),
+    st.lists(st.sampled_from(["manylinux", "musllinux"]), min_size=1, max_size=3),
     st.sampled_from(["pypa", "bootstrap", "registry.example/acme/base:1"]),
     st.sampled_from(["", "cp310", "cp312", "py3"]),
     st.sampled_from(["", ">=3.11", "<3.13"]),
@@ -50,15 +68,15 @@ def _served(plan: Plan) -> set[str]:
 
 def _identifiers(inputs: PlanInputs) -> set[str]:
     archs = inputs.config.arch or (inputs.host.machine,)
-    return {f"{python}-manylinux_{arch}" for python in inputs.config.python for arch in archs}
+    return {f"{tag}-{libc}_{arch}" for tag in inputs.config.python for libc in inputs.config.libc for arch in archs}
 
 
 @given(_INPUTS, st.randoms(use_true_random=False))
 def test_the_order_in_the_configuration_does_not_matter(inputs: PlanInputs, shuffler: random.Random) -> None:
-    python, arch = list(inputs.config.python), list(inputs.config.arch)
-    for values in (python, arch):
+    shuffled = {name: list(getattr(inputs.config, name)) for name in ("python", "arch", "libc")}
+    for values in shuffled.values():
         shuffler.shuffle(values)
-    config = inputs.config.model_copy(update={"python": tuple(python), "arch": tuple(arch)})
+    config = inputs.config.model_copy(update={name: tuple(values) for name, values in shuffled.items()})
     assert make_plan(replace(inputs, config=config)) == make_plan(inputs)
 
 
@@ -74,8 +92,9 @@ def test_jobs_and_skips_part_the_identifiers_and_every_skip_has_a_reason(inputs:
 @given(_INPUTS)
 def test_every_reference_inside_a_plan_leads_somewhere(inputs: PlanInputs) -> None:
     plan = make_plan(inputs)
-    assert {image.name for image in plan.images} == {job.image for job in plan.jobs}
-    assert all(plan.image_of(job).arch == job.arch for job in plan.jobs)
+    assert set(plan.image_names()) == {job.image for job in plan.jobs}
+    assert {image.name for image in plan.images} == {plan.image_of(job).name for job in plan.jobs}
+    assert all(plan.image_of(job).name_for(job.arch) == job.image for job in plan.jobs)
     assert {skip.covered_by for skip in plan.skipped} - {""} <= {job.id for job in plan.jobs}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import Answer, Call, FakeCibuildwheel, FakeRunner, Script
-from tests.values import IMAGE_ID, make_facts, make_inputs, make_request
+from tests.values import IMAGE_ID, inspected_image, make_facts, make_inputs, make_request
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, RunResult, Said, Status
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.run import run_build
@@ -33,8 +33,7 @@ class Machine:
         self.runner = FakeRunner(
             {
                 "docker ps": Answer(""),
-                "docker image inspect": Answer(IMAGE_ID),
-                "docker run": Answer("ccache 4.13.6\n"),
+                "docker image inspect": Answer(inspected_image()),
                 **self.docker,
                 **self.fake.script(),
             }
@@ -63,7 +62,7 @@ def test_every_job_is_built_and_lands(tmp_path: Path) -> None:
         "kern-1.2-cp311-cp311-manylinux_2_17_x86_64.whl",
         "kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl",
     ]
-    assert [(name, image.digest) for name, image in result.images] == [("manylinux_2_28_x86_64", IMAGE_ID)]
+    assert [(image.name, image.digest) for image in result.images] == [("manylinux_2_28_x86_64", IMAGE_ID)]
     assert result.failed == ()
 
 
@@ -241,7 +240,8 @@ def test_an_output_directory_that_cannot_be_made(tmp_path: Path) -> None:
 def test_an_image_that_cannot_be_built_ends_the_run_before_any_job(tmp_path: Path) -> None:
     docker: dict[str, Script] = {
         "docker image inspect": Answer(returncode=1),
-        "docker buildx build": Answer("ERROR: no\n", returncode=1),
+        "docker buildx inspect": Answer("Name: default\nDriver: docker\nPlatforms: linux/amd64\n"),
+        "docker buildx bake": Answer("ERROR: no\n", returncode=1),
     }
     machine = Machine(tmp_path, docker=docker)
     with pytest.raises(EnvironmentProblem, match="could not be built"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.values import make_facts, make_inputs, make_request
 from wheelkiln.build.outcome import Outcome, RunResult, StageSeconds, Status, WheelFile
 from wheelkiln.cache.statistics import CompileStatistics
-from wheelkiln.image.provide import BuiltImage
+from wheelkiln.image.provide import BuiltImage, Origin
 from wheelkiln.report.manifest import make_manifest, write_manifest_text
 
 _FACTS = make_facts('[project]\nname = "kern"\nversion = "1.2"\n[tool.scikit-build]\nwheel.py-api = "cp311"\n')
@@ -23,8 +23,15 @@ _BUILT = Outcome(
     statistics=CompileStatistics(hits=1, uncacheable=(("x", 1),)),
     log=Path("/secret/place/build.log"),
 )
-_IMAGE = BuiltImage("localhost/wheelkiln/x:1", "sha256:" + "c" * 64, True, (("ccache", "4.13.6"),))
-_RESULT = RunResult((_BUILT,), ((_JOB.image, _IMAGE),), 13.5)
+_IMAGE = BuiltImage(
+    name=_JOB.image,
+    reference="localhost/wheelkiln/x:1",
+    digest="sha256:" + "c" * 64,
+    origin=Origin.BUILT,
+    tools=(("ccache", "4.13.6"),),
+    toolchain="gcc 14.2.1 avx512bf16",
+)
+_RESULT = RunResult((_BUILT,), (_IMAGE,), 13.5)
 
 
 def test_what_was_built_from_what() -> None:
@@ -44,6 +51,7 @@ def test_what_was_built_from_what() -> None:
             "reference": "localhost/wheelkiln/x:1",
             "digest": "sha256:" + "c" * 64,
             "base": "registry.example/pypa/manylinux_2_28_x86_64@sha256:" + "2" * 64,
+            "toolchain": "gcc 14.2.1 avx512bf16",
             "tools": {"ccache": "4.13.6"},
         }
     ]

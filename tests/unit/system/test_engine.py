@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -73,72 +72,6 @@ def test_without_an_engine_every_reason_is_told() -> None:
         "  docker: 'docker' is not installed",
         "  podman: no socket",
     ]
-
-
-def test_an_image_is_known_by_one_inspect() -> None:
-    runner = FakeRunner({"docker image inspect": Answer("sha256:abc\n")})
-    assert make_engine(runner).image_id("localhost/x:1") == "sha256:abc"
-    assert runner.lines == ["docker image inspect --format '{{.Id}}' localhost/x:1"]
-
-
-def test_an_absent_image_has_no_id() -> None:
-    runner = FakeRunner({"docker image inspect": Answer(returncode=1, stderr="No such image")})
-    assert make_engine(runner).image_id("localhost/x:1") is None
-
-
-def test_a_root_file_system_is_imported_with_its_changes() -> None:
-    runner = FakeRunner({"docker import": Answer("sha256:abc")})
-    make_engine(runner).import_image(Path("/t/base.tar"), "localhost/b:1", ["ENV A=1", "ENV B=2"])
-    assert runner.lines == ["docker import --change 'ENV A=1' --change 'ENV B=2' /t/base.tar localhost/b:1"]
-
-
-def test_a_failed_import_says_why() -> None:
-    runner = FakeRunner({"docker import": Answer(returncode=1, stderr="no space left on device")})
-    with pytest.raises(EnvironmentProblem, match="docker could not import the base image: no space left on device"):
-        make_engine(runner).import_image(Path("/t/base.tar"), "localhost/b:1", [])
-
-
-def _build(runner: FakeRunner, name: EngineName = EngineName.DOCKER, certificates: str = "/s/ca.pem") -> list[str]:
-    lines: list[str] = []
-    engine = make_engine(runner, name=name)
-    status = engine.build_image(
-        Path("/ctx"),
-        "localhost/x:1",
-        platform="linux/amd64",
-        secrets={"pip": Path("/s/pip.conf"), "ca": Path(certificates)},
-        on_line=lines.append,
-    )
-    assert status == 0
-    return lines
-
-
-def test_docker_builds_with_buildx() -> None:
-    runner = FakeRunner({"docker buildx build": Answer("#1 one\n#2 two\n")})
-    assert _build(runner) == ["#1 one", "#2 two"]
-    assert runner.lines == [
-        "docker buildx build --platform linux/amd64 --tag localhost/x:1 --load --progress=plain --provenance=false "
-        "--secret=id=ca,src=/s/ca.pem --secret=id=pip,src=/s/pip.conf /ctx"
-    ]
-
-
-def test_podman_builds_by_itself() -> None:
-    runner = FakeRunner({"podman build": Answer()})
-    _build(runner, EngineName.PODMAN)
-    assert runner.lines == [
-        "podman build --platform linux/amd64 --tag localhost/x:1 --layers --format=docker "
-        "--secret=id=ca,src=/s/ca.pem --secret=id=pip,src=/s/pip.conf /ctx"
-    ]
-
-
-def test_a_secret_of_a_hostile_path_stays_one_field() -> None:
-    runner = FakeRunner({"docker buildx build": Answer()})
-    _build(runner, certificates='/s,t "u"/ca.pem')
-    assert '--secret=id=ca,"src=/s,t ""u""/ca.pem"' in runner.calls[0].argv
-
-
-def test_docker_without_buildx_cannot_build() -> None:
-    with pytest.raises(EnvironmentProblem, match="docker has no buildx"):
-        make_engine(can_build=False).build_image(Path("/c"), "x", platform="p", secrets={}, on_line=print)
 
 
 @pytest.mark.parametrize(
