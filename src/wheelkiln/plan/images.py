@@ -34,13 +34,15 @@ def make_images(
     cibuildwheel: CibuildwheelFacts,
     interpreters: Sequence[Interpreter] = (),
 ) -> tuple[ImageSpec, ...]:
-    """Return the image of each C library of the configuration.
+    """Return the image of each C library of the configuration, of a bootstrap base the one that there is.
 
     An image covers every architecture that its base is known for, whatever is selected: so its name, which is a
     digest of its recipe, is the same for all who select differently.
     """
     check_features(config.image.requires)
-    if config.image.base in ("bootstrap", "pypa"):
+    if config.image.base == "bootstrap":
+        return (_make_image(config, host, cibuildwheel, interpreters, "manylinux"),)
+    if config.image.base == "pypa":
         return tuple(_make_image(config, host, cibuildwheel, interpreters, libc) for libc in sorted(set(config.libc)))
     if len(set(config.libc)) > 1:
         raise ConfigError(

@@ -41,7 +41,7 @@ class PlanInputs:
 
 
 def images_of(inputs: PlanInputs) -> tuple[ImageSpec, ...]:
-    """Decide what the images are made of, one for each C library."""
+    """Decide what the images are made of."""
     return make_images(inputs.config, inputs.host, inputs.cibuildwheel, inputs.interpreters)
 
 
@@ -51,7 +51,8 @@ def make_plan(inputs: PlanInputs, images: tuple[ImageSpec, ...] = ()) -> Plan:
     images are those of the inputs, where what their bases stand for has been looked up.
     """
     images = images or images_of(inputs)
-    libcs = dict(zip(sorted(set(inputs.config.libc)), images, strict=True))
+    names = sorted(set(inputs.config.libc))
+    libcs = dict(zip(names, images * (len(names) // len(images)), strict=True))  # a bootstrap base stands for both
     settings = settings_of(inputs)
     jobs: list[Job] = []
     skipped: list[Skipped] = []
@@ -139,6 +140,8 @@ def _reasons_of_base(inputs: PlanInputs, job: Job, image: ImageSpec) -> Iterator
     if job.emulated and job.arch not in inputs.host.emulated:
         detail = f"this machine is {inputs.host.machine} and binfmt_misc has no emulator for {job.arch}"
         yield skip(SkipReason.NO_EMULATOR, detail)
+    if image.bootstrap is not None and job.python.endswith("t"):
+        yield skip(SkipReason.NO_INTERPRETER, 'a bootstrap base has no free-threaded CPython: base = "pypa" has')
     if image.bootstrap is not None and job.python not in image.base_for(job.arch).tags:
         install = f"cpython-{job.python_version}-linux-{job.arch}-gnu" if job.emulated else job.python_version
         detail = (

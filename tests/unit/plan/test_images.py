@@ -118,6 +118,12 @@ def test_what_a_bootstrap_base_is_made_from_besides() -> None:
     assert (bootstrap.mirror, bootstrap.packages) == ("http://mirror.example/debian", ("a", "z"))
 
 
+def test_a_bootstrap_base_is_one_image_whatever_c_library_is_asked_for() -> None:
+    image = _image({"image": {"base": "bootstrap"}})
+    assert _image({"image": {"base": "bootstrap"}, "libc": ["musllinux", "manylinux"]}) == image
+    assert _image({"image": {"base": "bootstrap"}, "libc": ["musllinux"]}) == image
+
+
 @pytest.mark.parametrize(
     ("distribution", "release", "wanted", "made"),
     [

@@ -237,6 +237,18 @@ def test_a_bootstrap_base_has_glibc() -> None:
     assert _jobs(plan) == ["cp312-manylinux_x86_64"]
     assert _why(plan) == {"cp312-musllinux_x86_64": "base-libc"}
     assert plan.skipped[0].detail == "a bootstrap base is debian, whose C library is glibc"
+    assert [image.name for image in plan.images] == ["bootstrap"]
+
+
+def test_a_bootstrap_base_has_no_free_threaded_python() -> None:
+    plan = _plan({"image": {"base": "bootstrap"}, "python": ["cp313t", "cp314"]})
+    assert [(skip.reason, skip.detail) for skip in plan.skipped] == [
+        (SkipReason.NO_INTERPRETER, 'a bootstrap base has no free-threaded CPython: base = "pypa" has'),
+        (
+            SkipReason.NO_INTERPRETER,
+            "no CPython 3.14 for x86_64 on this machine: 'uv python install 3.14' adds one",
+        ),
+    ]
 
 
 _OLD = Toolchain("gcc", "9.4.0", frozenset({"avx512vnni", "dotprod"}))
