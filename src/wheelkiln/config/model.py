@@ -149,9 +149,11 @@ class ImageConfig(_Section):
     @field_validator("labels")
     @classmethod
     def _check_labels(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
+        for name, text in value.items():
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]*", name) or name.startswith("io.wheelkiln."):
                 raise ValueError(f"'{name}' is not a label's name, or is one of wheelkiln's own")
+            if not text.isprintable():
+                raise ValueError(f"the value of '{name}' is not a line of text")
         return value
 
 

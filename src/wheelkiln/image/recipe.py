@@ -125,6 +125,11 @@ def _render_dockerfile(spec: ImageSpec, inputs: str, *, recipe_digest: str) -> s
     )
 
 
+def _quote(value: str) -> str:
+    """Write a value that a Dockerfile takes literally: in its double quotes a dollar begins a variable."""
+    return json.dumps(value, ensure_ascii=False).replace("$", "\\$")
+
+
 def _render_base(spec: ImageSpec, base: Base) -> dict[str, str]:
     """Give the image that FROM names, and the name and digest that labels tell (OCI: image annotations)."""
     reference = base_reference(spec, base) if spec.bootstrap else base.reference
@@ -176,7 +181,7 @@ def _render_inputs(spec: ImageSpec, files_digest: str) -> str:
         for base in spec.bases
     }
     table = {key: value for key, value in table.items() if value} | {"bases": bases, "scripts": files_digest[:12]}
-    return json.dumps(table, sort_keys=True, separators=(",", ":"))
+    return json.dumps(table, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _render_bake(spec: ImageSpec, reference: str) -> str:

@@ -65,12 +65,12 @@ ENV PATH=/opt/wheelkiln/ccache:/opt/wheelkiln/toolchain:/opt/wheelkiln/bin:$PATH
     LDFLAGS=-fuse-ld=mold \
     LANG=C.UTF-8
 LABEL \
-    io.wheelkiln.inputs="{\"bases\":{\"aarch64\":\"registry.example/pypa/manylinux_2_28_aarch64@sha256:2222222222222222222222222222222222222222222222222222222222222222 sha256:2222222222222222222222222222222222222222222222222222222222222222\",\"x86_64\":\"registry.example/pypa/manylinux_2_28_x86_64@sha256:2222222222222222222222222222222222222222222222222222222222222222 sha256:2222222222222222222222222222222222222222222222222222222222222222\"},\"ccache\":\"distribution\",\"family\":\"rpm\",\"labels\":[[\"org.opencontainers.image.vendor\",\"Acme \\\"Inc.\\\" $HOME \\\\\"]],\"linker\":\"mold\",\"name\":\"manylinux_2_28\",\"policy\":\"manylinux_2_28\",\"requires\":[\"avx512bf16\",\"sve2\"],\"sccache\":true,\"scripts\":\"SCRIPTS-DIGEST\",\"toolchain\":\"clang\"}" \
+    io.wheelkiln.inputs="{\"bases\":{\"aarch64\":\"registry.example/pypa/manylinux_2_28_aarch64@sha256:2222222222222222222222222222222222222222222222222222222222222222 sha256:2222222222222222222222222222222222222222222222222222222222222222\",\"x86_64\":\"registry.example/pypa/manylinux_2_28_x86_64@sha256:2222222222222222222222222222222222222222222222222222222222222222 sha256:2222222222222222222222222222222222222222222222222222222222222222\"},\"ccache\":\"distribution\",\"family\":\"rpm\",\"labels\":[[\"org.opencontainers.image.vendor\",\"Acmé \\\"Inc.\\\" \$HOME \\\\\"]],\"linker\":\"mold\",\"name\":\"manylinux_2_28\",\"policy\":\"manylinux_2_28\",\"requires\":[\"avx512bf16\",\"sve2\"],\"sccache\":true,\"scripts\":\"SCRIPTS-DIGEST\",\"toolchain\":\"clang\"}" \
     io.wheelkiln.recipe="RECIPE-DIGEST" \
     org.opencontainers.image.description="Build image for Python wheels on manylinux_2_28, with ccache and clang" \
     org.opencontainers.image.licenses="Apache-2.0 AND Apache-2.0 WITH LLVM-exception AND GPL-3.0-or-later WITH GCC-exception-3.1 AND GPL-3.0-or-later AND MIT AND PSF-2.0" \
     org.opencontainers.image.title="wheelkiln manylinux_2_28" \
-    org.opencontainers.image.vendor="Acme \"Inc.\" $HOME \\"
+    org.opencontainers.image.vendor="Acmé \"Inc.\" \$HOME \\"
 USER builder
 WORKDIR /project
 CMD ["/bin/bash"]
