@@ -84,7 +84,12 @@ def _obstacles(readings: Readings, needs: Needs) -> Iterator[str]:
 
 
 def _can_bootstrap(readings: Readings, needs: Needs) -> bool:
-    return readings.has_mmdebstrap and any(found.tag in needs.python for found in readings.interpreters)
+    return readings.has_mmdebstrap and any(tag in needs.python for tag in _native_interpreters(readings))
+
+
+def _native_interpreters(readings: Readings) -> dict[str, str]:
+    """The versions of this machine's own architecture by tag; others are for builds that run emulated."""
+    return {found.tag: found.version for found in readings.interpreters if found.arch == readings.host.machine}
 
 
 def _wants_bootstrap(readings: Readings, needs: Needs) -> bool:
@@ -154,7 +159,7 @@ def _check_bootstrap(readings: Readings, needs: Needs) -> Iterator[Check]:
         yield Check("mmdebstrap", Status.OK, "installed")
     else:
         yield Check("mmdebstrap", lacking, f"not installed{unneeded}", "apt-get install mmdebstrap")
-    found = {item.tag: item.version for item in readings.interpreters}
+    found = _native_interpreters(readings)
     missing = [tag for tag in needs.python if tag not in found]
     parts = [f"{tag} {found[tag]}" for tag in needs.python if tag in found]
     parts += [f"no {' '.join(missing)}{unneeded.replace('needs it', 'needs them')}"] if missing else []

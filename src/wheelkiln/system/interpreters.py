@@ -14,6 +14,11 @@ __all__ = ["Interpreter", "find_interpreters"]
 
 _VERSION = re.compile(r'^#define\s+PY_VERSION\s+"(?P<version>[0-9]+\.[0-9]+\.[0-9]+)(?P<rest>[^"]*)"', re.MULTILINE)
 _INCLUDE = re.compile(r"^python3\.[0-9]+$")
+_ELF = b"\x7fELF\x02\x01"
+"""The beginning of a 64-bit little-endian ELF file (elf(5): EI_CLASS, EI_DATA)."""
+_MACHINES = {62: "x86_64", 183: "aarch64"}
+_MUSL_LOADER = b"/ld-musl-"
+_HEADER_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,14 +37,14 @@ class Interpreter:
 
 
 def find_interpreters(home: Path, environ: Mapping[str, str]) -> tuple[Interpreter, ...]:
-    """Return the newest installation of each CPython minor version, ordered by version."""
-    best: dict[str, Interpreter] = {}
+    """Return the newest installation of each CPython minor version for each architecture, ordered by version."""
+    best: dict[tuple[str, str], Interpreter] = {}
     for prefix in _candidate_prefixes(home, environ):
         for found in _read_prefix(prefix):
-            known = best.get(found.tag)
+            known = best.get((found.arch, found.tag))
             if known is None or _version_key(found) > _version_key(known):
-                best[found.tag] = found
-    return tuple(sorted(best.values(), key=_version_key))
+                best[found.arch, found.tag] = found
+    return tuple(sorted(best.values(), key=lambda found: (_version_key(found), found.arch)))
 
 
 def _candidate_prefixes(home: Path, environ: Mapping[str, str]) -> Iterable[Path]:
@@ -61,7 +66,8 @@ def _subdirectories(directory: Path) -> list[Path]:
 def _read_prefix(prefix: Path) -> Iterator[Interpreter]:
     """Read the CPythons of a prefix from their ``patchlevel.h``; pre-releases and other builds are left out."""
     for include in _subdirectories(prefix / "include"):
-        if not _INCLUDE.match(include.name) or not (prefix / "bin" / include.name).exists():
+        arch = _read_arch(prefix / "bin" / include.name) if _INCLUDE.match(include.name) else ""
+        if not arch:
             continue
         try:
             match = _VERSION.search((include / "patchlevel.h").read_text(encoding="utf-8", errors="replace"))
@@ -69,7 +75,22 @@ def _read_prefix(prefix: Path) -> Iterator[Interpreter]:
             continue
         if match and not match["rest"].rstrip("+"):
             tag = "cp" + match["version"].rpartition(".")[0].replace(".", "")
-            yield Interpreter(tag=tag, version=match["version"], prefix=prefix)
+            yield Interpreter(tag=tag, version=match["version"], prefix=prefix, arch=arch)
+
+
+def _read_arch(program: Path) -> str:
+    """Return a program's architecture from its ELF header (elf(5): e_machine), empty where no base can run it.
+
+    A base has glibc: a program that names musl's loader, which stands right after the program headers, is none for it.
+    """
+    try:
+        with program.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except OSError:
+        return ""
+    if not header.startswith(_ELF) or _MUSL_LOADER in header:
+        return ""
+    return _MACHINES.get(int.from_bytes(header[18:20], "little"), "")
 
 
 def _version_key(interpreter: Interpreter) -> tuple[int, ...]:

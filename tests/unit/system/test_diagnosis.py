@@ -130,6 +130,13 @@ def test_missing_interpreters_count_where_the_base_is_made_here(
     assert diagnosis.usable is usable
 
 
+def test_interpreters_of_another_architecture_do_not_count() -> None:
+    foreign = Interpreter("cp313", "3.13.1", Path("/r"), "aarch64")
+    readings = replace(READINGS, interpreters=(*READINGS.interpreters, foreign))
+    check = check_of(diagnose(readings, Needs(python=("cp312", "cp313"), base="bootstrap")), "interpreters")
+    assert (check.detail, check.remedy) == ("cp312 3.12.1, no cp313", "uv python install 3.13")
+
+
 @pytest.mark.parametrize(
     ("readings", "name", "detail"),
     [
