@@ -78,15 +78,17 @@ def test_the_schema_would_notice() -> None:
     assert not _SCHEMA.is_valid({"container-engine": {"name": "docker", "create-args": [1]}})
 
 
-@pytest.mark.parametrize("name", [*_TOMLS[:3], "cibuildwheel/hostile-paths.toml"])
+@pytest.mark.parametrize("name", [*_TOMLS[:3], "cibuildwheel/musllinux.toml", "cibuildwheel/hostile-paths.toml"])
 def test_cibuildwheel_builds_the_identifiers_of_the_plan(tmp_path: Path, name: str) -> None:
     text = CASES[name]()
     assert _print_identifiers(tmp_path, text) == _table(text)["build"]
 
 
-def test_cibuildwheel_builds_every_kind_of_python_that_a_plan_can_hold(tmp_path: Path) -> None:
+@pytest.mark.parametrize("libc", ["manylinux", "musllinux"])
+def test_cibuildwheel_builds_every_kind_of_python_that_a_plan_can_hold(tmp_path: Path, libc: str) -> None:
     tags = sorted({name.partition("-")[0] for name in _FACTS.identifiers if name.startswith("cp3")})
-    request = request_of(make_inputs({"python": tags}, cibuildwheel=_FACTS))
+    request = request_of(make_inputs({"python": tags, "libc": [libc]}, cibuildwheel=_FACTS))
+    assert request.plan.jobs
     text = make_toml(request, jobs=len(request.plan.jobs))
     assert sorted(_print_identifiers(tmp_path, text)) == sorted(job.identifier for job in request.plan.jobs)
 
@@ -144,6 +146,14 @@ def test_without_tests_nothing_is_tested(tmp_path: Path) -> None:
     assert not options.test_command
 
 
+def test_a_musllinux_job_is_built_in_our_image_and_repaired_to_its_policy(tmp_path: Path) -> None:
+    options = _build_options(tmp_path, CASES["cibuildwheel/musllinux.toml"]())
+    assert options.musllinux_images is not None
+    assert options.musllinux_images["x86_64"] == "localhost/wheelkiln/musllinux_1_2_x86_64:0123456789abcdef"
+    command = format_safe(options.repair_command, wheel="/w/x.whl", dest_dir="/out")
+    assert command == "wheelkiln-repair /w/x.whl /out -- --plat musllinux_1_2_x86_64"
+
+
 def test_the_repair_command_is_filled_in(tmp_path: Path) -> None:
     options = _build_options(tmp_path, CASES["cibuildwheel/every-setting.toml"]())
     command = format_safe(options.repair_command, wheel="/w/x.whl", dest_dir="/out")
@@ -154,7 +164,13 @@ def test_the_repair_command_is_filled_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["container-engine", "build-frontend", "archs", "manylinux-x86_64-image", "manylinux-aarch64-image"]
+    "option",
+    [
+        "container-engine",
+        "build-frontend",
+        "archs",
+        *(f"{libc}-{arch}-image" for libc in ("manylinux", "musllinux") for arch in ("x86_64", "aarch64")),
+    ],
 )
 def test_the_options_that_we_own_exist(option: str) -> None:
     assert option in _FACTS.options

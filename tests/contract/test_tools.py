@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -121,6 +123,22 @@ def test_auditwheel_reads_a_real_extension_module(tmp_path: Path) -> None:
     path = write_wheel(tmp_path, name, files={"kern/_k.cpython-312-x86_64-linux-gnu.so": Path(place).read_bytes()})
     done = ProcessRunner().capture([sys.executable, "-m", "auditwheel", "show", "--json", str(path)])
     assert str(json.loads(done.stdout)["overall_tag"]).partition("_")[0] in {"manylinux", "linux"}
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None or platform.machine() != "x86_64", reason="makes x86_64 libraries")
+@pytest.mark.parametrize(("library", "codes"), [("libc.musl-x86_64.so.1", []), ("libnobody.so.1", ["symbols"])])
+def test_auditwheel_tells_a_wheel_for_musl_by_its_libraries(tmp_path: Path, library: str, codes: list[str]) -> None:
+    """On a machine with glibc, too: an extension module of Alpine's needs musl by this name."""
+    link = ("gcc", "-shared", "-nostdlib", "-x", "c", "/dev/null")
+    subprocess.run([*link, f"-Wl,-soname,{library}", "-o", str(tmp_path / library)], check=True)
+    module = tmp_path / "_k.so"
+    subprocess.run([*link, "-x", "none", "-Wl,--no-as-needed", str(tmp_path / library), "-o", str(module)], check=True)
+    name = "kern-1.2-cp312-cp312-musllinux_1_2_x86_64.whl"
+    path = write_wheel(tmp_path, name, files={"kern/_k.cpython-312-x86_64-linux-musl.so": module.read_bytes()})
+    found = check_wheel(
+        path, project="kern", version="1.2", identifier="cp312-musllinux_x86_64", runner=ProcessRunner()
+    )
+    assert [finding.code for finding in found] == codes
 
 
 def test_the_images_requirements_are_what_the_features_need() -> None:

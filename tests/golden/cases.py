@@ -123,6 +123,10 @@ def _root_on_bootstrap() -> str:
     return make_toml(request_of(inputs))
 
 
+def _musllinux() -> str:
+    return make_toml(request_of(make_inputs({"libc": ["musllinux"]})), jobs=2)
+
+
 def _hostile_paths() -> str:
     inputs = make_inputs(host=make_host(ca_bundle=HOSTILE_ROOT / "ca,bundle.pem"))
     return make_toml(request_of(inputs, HOSTILE_ROOT))
@@ -195,6 +199,7 @@ CASES: Mapping[str, Callable[[], str]] = {
     "cibuildwheel/project-settings-without-tests.toml": lambda: _project_settings(tests=False),
     "cibuildwheel/project-settings-ignored.toml": lambda: _project_settings(use_project_settings=False),
     "cibuildwheel/root-on-bootstrap.toml": _root_on_bootstrap,
+    "cibuildwheel/musllinux.toml": _musllinux,
     "cibuildwheel/hostile-paths.toml": _hostile_paths,
     **{
         f"image/{name}.Dockerfile": lambda table=table: _image_file("Dockerfile", table)  # type: ignore[misc]

@@ -146,17 +146,18 @@ def _check_identifier(path: Path, tags: frozenset[Tag], identifier: str) -> Iter
 
 
 def _check_symbols(path: Path, tags: frozenset[Tag], runner: Runner) -> Iterator[Finding]:
-    """Ask auditwheel what the symbols allow: no tag may promise an older system than that."""
+    """Ask auditwheel what the symbols allow: no tag may promise an older system than that.
+
+    musl's symbols have no versions, so there auditwheel tells only whether the libraries are those of a policy.
+    """
     done = runner.capture([sys.executable, "-m", "auditwheel", "show", "--json", str(path)])
     try:
         allowed = str(json.loads(done.stdout)["overall_tag"])
     except (ValueError, KeyError, TypeError):
         yield _error("symbols", path, f"auditwheel could not read it: {done.last_line}")
         return
-    needed = _glibc_minor(allowed)
     for platform in sorted({tag.platform for tag in tags}):
-        promised = _glibc_minor(platform)
-        if needed is None or (promised is not None and promised < needed):
+        if _promises_more(platform, allowed):
             yield _error("symbols", path, f"the tag '{platform}' promises more than its symbols allow ({allowed})")
 
 
@@ -172,6 +173,13 @@ def _check_stable_abi(path: Path, tags: frozenset[Tag], runner: Runner) -> Itera
             f"abi3audit found that it does not keep to the stable ABI: {done.stdout.strip()[:2000] or done.last_line}",
             "Build with the Py_LIMITED_API of the wheel's tag, or without the abi3 tag.",
         )
+
+
+def _promises_more(platform: str, allowed: str) -> bool:
+    if platform.startswith("musllinux_"):
+        return not allowed.startswith("musllinux_")
+    promised, needed = _glibc_minor(platform), _glibc_minor(allowed)
+    return needed is None or (promised is not None and promised < needed)
 
 
 def _glibc_minor(platform: str) -> int | None:

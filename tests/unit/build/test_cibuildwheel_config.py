@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.values import make_facts, make_inputs, make_request
+from tests.values import make_facts, make_host, make_inputs, make_request
 from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
 from wheelkiln.build.request import BuildRequest, make_invocation
 from wheelkiln.plan.make import PlanInputs
@@ -43,6 +43,15 @@ def test_ours_is_the_last_override_for_every_identifier() -> None:
     assert [override["select"] for override in overrides] == ["*", "*"]
     assert overrides[0] == {"select": "*", "before-build": "x"}
     assert overrides[1]["manylinux-x86_64-image"].startswith("localhost/wheelkiln/manylinux_2_28_x86_64:")
+
+
+def test_a_musllinux_job_has_its_own_image_and_policy() -> None:
+    table = _render(make_inputs({"libc": ["musllinux"], "arch": ["aarch64"]}, host=make_host(machine="aarch64")))
+    assert (table["build"], table["archs"]) == (["cp310-musllinux_aarch64"], ["aarch64"])
+    ours = table["overrides"][-1]
+    assert ours["musllinux-aarch64-image"].startswith("localhost/wheelkiln/musllinux_1_2_aarch64:")
+    assert [key for key in ours if key.endswith("-image")] == ["musllinux-aarch64-image"]
+    assert ours["repair-wheel-command"].endswith("-- --plat musllinux_1_2_aarch64")
 
 
 def test_the_projects_settings_stay_and_its_selection_does_not() -> None:
@@ -127,6 +136,11 @@ def test_a_random_build_directory_is_fixed(backend: str, settings: str, build_di
     ("table", "command"),
     [
         ({}, "wheelkiln-repair {wheel} {dest_dir} -- --plat manylinux_2_28_x86_64"),
+        ({"libc": ["musllinux"]}, "wheelkiln-repair {wheel} {dest_dir} -- --plat musllinux_1_2_x86_64"),
+        (
+            {"libc": ["musllinux"], "image": {"base": "registry.example/acme/alpine:1"}},
+            "wheelkiln-repair {wheel} {dest_dir} -- --plat auto",
+        ),
         ({"image": {"base": "bootstrap"}}, "wheelkiln-repair {wheel} {dest_dir} -- --plat auto"),
         ({"image": {"base": "registry.example/acme/base:1"}}, "wheelkiln-repair {wheel} {dest_dir} -- --plat auto"),
         (

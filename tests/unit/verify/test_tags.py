@@ -168,6 +168,48 @@ def test_no_tag_promises_more_than_the_symbols_allow(tmp_path: Path, tag: str, c
     assert _codes(write_wheel(tmp_path), runner=_auditwheel(tag)) == codes
 
 
+_MUSL = "kern-1.2-cp312-cp312-musllinux_1_2_x86_64.whl"
+
+
+@pytest.mark.parametrize(
+    ("name", "codes"),
+    [
+        (_MUSL, []),
+        ("kern-1.2-cp310-abi3-musllinux_1_2_x86_64.whl", []),
+        ("kern-1.2-cp312-cp312-musllinux_1_2_aarch64.whl", ["platform-tag"]),
+        ("kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl", ["platform-tag"]),
+        ("kern-1.2-cp312-cp312-linux_x86_64.whl", ["platform-tag"]),
+        ("kern-1.2-cp312-cp312-manylinux_2_17_x86_64.musllinux_1_2_x86_64.whl", ["platform-tag"]),
+    ],
+)
+def test_a_wheel_for_musl(tmp_path: Path, name: str, codes: list[str]) -> None:
+    runner = _auditwheel("musllinux_1_2_x86_64")
+    assert _codes(write_wheel(tmp_path, name), identifier="cp312-musllinux_x86_64", runner=runner) == codes
+
+
+def test_a_wheel_for_musl_is_none_for_glibc(tmp_path: Path) -> None:
+    assert _codes(write_wheel(tmp_path, _MUSL), runner=_auditwheel("musllinux_1_2_x86_64")) == ["platform-tag"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "codes"),
+    [
+        ("musllinux_1_1_x86_64", []),
+        ("musllinux_1_2_x86_64", []),
+        ("linux_x86_64", ["symbols"]),
+        ("manylinux_2_17_x86_64", ["symbols"]),
+    ],
+)
+def test_the_libraries_of_a_wheel_for_musl_are_those_of_a_policy(tmp_path: Path, tag: str, codes: list[str]) -> None:
+    path = write_wheel(tmp_path, _MUSL)
+    assert _codes(path, identifier="cp312-musllinux_x86_64", runner=_auditwheel(tag)) == codes
+
+
+def test_a_tag_for_glibc_needs_symbols_of_glibc(tmp_path: Path) -> None:
+    path = write_wheel(tmp_path, "kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl")
+    assert _codes(path, runner=_auditwheel("musllinux_1_2_x86_64")) == ["symbols"]
+
+
 def test_a_legacy_tag_is_compared_too(tmp_path: Path) -> None:
     name = "kern-1.2-cp312-cp312-manylinux1_x86_64.whl"
     assert _codes(write_wheel(tmp_path, name), runner=_auditwheel("manylinux_2_5_x86_64")) == []
@@ -196,6 +238,10 @@ def test_a_wheel_that_auditwheel_cannot_read(tmp_path: Path, answer: Answer) -> 
         ("k-1-py3-abi3-manylinux_2_17_x86_64.whl", "cp312-manylinux_x86_64", False),
         ("k-1-cp3-abi3-manylinux_2_17_x86_64.whl", "cp312-manylinux_x86_64", False),
         ("k-1-cp27-abi3-manylinux_2_17_x86_64.whl", "cp312-manylinux_x86_64", False),
+        ("k-1-cp311-abi3-musllinux_1_2_x86_64.whl", "cp312-musllinux_x86_64", True),
+        ("k-1-cp311-abi3-musllinux_1_2_x86_64.whl", "cp312-manylinux_x86_64", False),
+        ("k-1-cp311-abi3-manylinux_2_17_x86_64.whl", "cp312-musllinux_x86_64", False),
+        ("k-1-py3-none-manylinux_2_17_x86_64.musllinux_1_2_x86_64.whl", "cp312-musllinux_x86_64", True),
         ("not a wheel", "cp312-manylinux_x86_64", False),
     ],
 )
