@@ -10,8 +10,11 @@ from typing import Any
 
 __all__ = ["PackageInstalls", "read_package_installs"]
 
-_FAMILIES = {"yum": "rpm", "dnf": "rpm", "microdnf": "rpm", "apt": "deb", "apt-get": "deb"}
-_HARMLESS = {"-y", "-q", "-qq", "-qy", "-yq", "-yqq", "--yes", "--assumeyes", "--quiet", "--no-install-recommends"}
+_FAMILIES = {"yum": "rpm", "dnf": "rpm", "microdnf": "rpm", "apt": "deb", "apt-get": "deb", "apk": "apk"}
+_HARMLESS = {
+    *("-y", "-q", "-qq", "-qy", "-yq", "-yqq", "--yes", "--assumeyes", "--quiet", "--no-install-recommends"),
+    *("-U", "--no-cache", "--update-cache"),
+}
 _OPTIONS = ("before-all", "before-build")
 _SEPARATORS = re.compile(r"&&|;|\n")
 _PACKAGE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9.+_-]*$")
@@ -24,6 +27,7 @@ class PackageInstalls:
 
     deb: tuple[str, ...] = ()
     rpm: tuple[str, ...] = ()
+    apk: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
 
 
@@ -32,7 +36,7 @@ def read_package_installs(table: Mapping[str, Any]) -> PackageInstalls:
 
     What is not plain words is never guessed at: such a command is returned as it is written.
     """
-    found: dict[str, list[str]] = {"deb": [], "rpm": []}
+    found: dict[str, list[str]] = {"deb": [], "rpm": [], "apk": []}
     unread: list[str] = []
     for command in _commands(table):
         words = _plain_words(command)
@@ -43,7 +47,7 @@ def read_package_installs(table: Mapping[str, Any]) -> PackageInstalls:
         elif _MANAGER.search(command):
             unread.append(command)
     return PackageInstalls(
-        deb=tuple(dict.fromkeys(found["deb"])), rpm=tuple(dict.fromkeys(found["rpm"])), unread=tuple(unread)
+        **{family: tuple(dict.fromkeys(names)) for family, names in found.items()}, unread=tuple(unread)
     )
 
 
@@ -69,7 +73,11 @@ def _plain_words(command: str) -> list[str]:
 
 
 def _installed(words: list[str]) -> list[str]:
-    """Return what ``<manager> [options] install [options] NAME...`` names, nothing when an option may change it."""
+    """Return what ``<manager> [options] install [options] NAME...`` names, nothing when an option may change it.
+
+    apk calls it ``add``.
+    """
     rest = [word for word in words[1:] if word not in _HARMLESS]
-    names = rest[1:] if rest[:1] == ["install"] else []
+    verb = "add" if words[:1] == ["apk"] else "install"
+    names = rest[1:] if rest[:1] == [verb] else []
     return names if all(_PACKAGE.match(name) for name in names) else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -24,10 +24,24 @@ __all__ = ["Choice", "Starter", "make_starter", "render_starter"]
 
 _WIDTH = 100
 _ARCHITECTURES = ("x86_64", "aarch64")
-_EXAMPLES: Mapping[str, tuple[str, ...]] = {
+_LIBCS = ("manylinux", "musllinux")
+_EXAMPLES: Mapping[str, Any] = {
     "arch": _ARCHITECTURES,
+    "hosts": {"graviton": {"docker": "ssh://ci@graviton", "arch": ("aarch64",)}},
     "image.packages.deb": ("libnuma-dev",),
     "image.packages.rpm": ("numactl-devel",),
+    "image.packages.apk": ("numactl-dev",),
+    "image.requires": ("avx512bf16", "sve2"),
+    "image.download-mirror": "https://mirror.example/github",
+    "image.mirror": "https://mirror.example/debian",
+    "image.base-packages": ("libnuma1",),
+    "image.repository": "ghcr.io/acme/wheelkiln",
+    "image.cache-from": ("type=registry,ref=ghcr.io/acme/wheelkiln:cache",),
+    "image.cache-to": ("type=registry,ref=ghcr.io/acme/wheelkiln:cache,mode=max",),
+    "image.labels": {"org.opencontainers.image.vendor": "Acme"},
+    "image.builder.name": "big",
+    "image.builder.endpoint": "tcp://buildkit.example:1234",
+    "image.builder.options": {"network": "host"},
     "repair.exclude": ("libcuda.so.*",),
     "repair.library-dirs": ("/usr/local/lib",),
     "repair.args": ("--strip",),
@@ -68,13 +82,15 @@ def make_starter(
     """
     choices = [
         _choose_arch(facts.cibuildwheel),
-        _choose_policy(facts.cibuildwheel, cibuildwheel, base),
+        _choose_libc(facts.cibuildwheel, cibuildwheel, base),
+        _choose_policy("policy", "manylinux", facts.cibuildwheel, cibuildwheel, base),
+        _choose_policy("musl-policy", "musllinux", facts.cibuildwheel, cibuildwheel, base),
         _choose_base(facts.cibuildwheel, base),
         *_choose_packages(facts.cibuildwheel),
     ]
     config = parse_config(_nested(choices)).config
     settings = settings_of(PlanInputs(config=config, facts=facts, host=host, cibuildwheel=cibuildwheel))
-    choices += [_choose_python(facts, settings, cibuildwheel), _choose_repair(settings)]
+    choices += [_choose_python(facts, settings, cibuildwheel, config.libc), _choose_repair(settings)]
     return Starter(
         project=facts.name,
         choices=tuple(choice for choice in choices if choice.value or choice.reasons),
@@ -108,15 +124,15 @@ def render_starter(starter: Starter, *, prefix: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _choose_python(facts: SourceFacts, settings: ProjectSettings, cibuildwheel: CibuildwheelFacts) -> Choice:
+def _choose_python(
+    facts: SourceFacts, settings: ProjectSettings, cibuildwheel: CibuildwheelFacts, libcs: Sequence[str]
+) -> Choice:
     def accepted(tag: str) -> bool:
         return facts.accepts_python(f"3.{tag.removeprefix('cp3')}")
 
     def selected(tag: str) -> bool:
-        identifiers = [f"{tag}-manylinux_{arch}" for arch in _ARCHITECTURES]
-        return any(
-            matches_selector(settings.build, name) and not matches_selector(settings.skip, name) for name in identifiers
-        )
+        identifiers = [f"{tag}-{libc}_{arch}" for libc in libcs for arch in _ARCHITECTURES]
+        return any(_is_selected(settings.build, settings.skip, name) for name in identifiers)
 
     default = Config().python
     chosen = tuple(tag for tag in default if accepted(tag) and selected(tag))
@@ -137,6 +153,23 @@ def _choose_python(facts: SourceFacts, settings: ProjectSettings, cibuildwheel: 
     return Choice("python", chosen or None, tuple(reasons))
 
 
+def _choose_libc(table: Mapping[str, Any], cibuildwheel: CibuildwheelFacts, base: str) -> Choice:
+    """Take musllinux over where the project asks for it in so many words: by default cibuildwheel builds both."""
+    build, skip = (" ".join(sorted(_words(table.get(name, "")))) for name in ("build", "skip"))
+    if "musllinux" not in build or base != "pypa":
+        return Choice("libc")
+    chosen = [
+        libc
+        for libc in _LIBCS
+        if any(_is_selected(build, skip, name) for name in cibuildwheel.identifiers if f"-{libc}_" in name)
+    ]
+    return Choice("libc", tuple(chosen) or None, ("From build of [tool.cibuildwheel].",))
+
+
+def _is_selected(build: str, skip: str, identifier: str) -> bool:
+    return matches_selector(build, identifier) and not matches_selector(skip, identifier)
+
+
 def _known_pythons(cibuildwheel: CibuildwheelFacts) -> list[str]:
     """The CPythons with a GIL that the installed cibuildwheel builds for on Linux."""
     tags = {identifier.partition("-")[0] for identifier in cibuildwheel.identifiers if "-manylinux_" in identifier}
@@ -154,23 +187,23 @@ def _choose_arch(table: Mapping[str, Any]) -> Choice:
     return Choice("arch", ours, (f"From archs of [tool.cibuildwheel].{left}",))
 
 
-def _choose_policy(table: Mapping[str, Any], cibuildwheel: CibuildwheelFacts, base: str) -> Choice:
-    """Take the policy over that all manylinux-<arch>-image options of the project name."""
+def _choose_policy(key: str, libc: str, table: Mapping[str, Any], cibuildwheel: CibuildwheelFacts, base: str) -> Choice:
+    """Take the policy over that all <libc>-<arch>-image options of the project name."""
     named = {
         name
         for arch in _ARCHITECTURES
-        for name in [str(_linux_option(table, f"manylinux-{arch}-image"))]
-        if name.startswith("manylinux") and name in cibuildwheel.images.get(arch, {})
+        for name in [str(_linux_option(table, f"{libc}-{arch}-image"))]
+        if name.startswith(libc) and name in cibuildwheel.images.get(arch, {})
     }
     if base != "pypa" or len(named) != 1:
-        return Choice("policy")
-    return Choice("policy", named.pop(), ("From manylinux-*-image of [tool.cibuildwheel].",))
+        return Choice(key)
+    return Choice(key, named.pop(), (f"From {libc}-*-image of [tool.cibuildwheel].",))
 
 
 def _choose_base(table: Mapping[str, Any], base: str) -> Choice:
-    images = {str(_linux_option(table, f"manylinux-{arch}-image")) for arch in _ARCHITECTURES}
-    own = sorted(name for name in images if "/" in name)
-    reasons = [f"manylinux-*-image of [tool.cibuildwheel] is such a reference: {name}" for name in own]
+    images = {(libc, str(_linux_option(table, f"{libc}-{arch}-image"))) for libc in _LIBCS for arch in _ARCHITECTURES}
+    own = sorted((libc, name) for libc, name in images if "/" in name)
+    reasons = [f"{libc}-*-image of [tool.cibuildwheel] is such a reference: {name}" for libc, name in own]
     return Choice("image.base", base, tuple(reasons))
 
 
@@ -183,6 +216,7 @@ def _choose_packages(table: Mapping[str, Any]) -> Iterator[Choice]:
     )
     yield Choice("image.packages.deb", installs.deb or None, (reason,) if installs.deb else ())
     yield Choice("image.packages.rpm", installs.rpm or None, (*((reason,) if installs.rpm else ()), *unread))
+    yield Choice("image.packages.apk", installs.apk or None, (reason,) if installs.apk else ())
 
 
 def _choose_repair(settings: ProjectSettings) -> Choice:
@@ -234,13 +268,20 @@ def _header(prefix: str, section: str) -> list[str]:
 
 
 def _literal(value: Any) -> str:
-    """Serialise one value, lists on one line."""
+    """Serialise one value, lists and tables on one line."""
     import tomli_w
 
+    if isinstance(value, Mapping):
+        entries = ", ".join(f"{_literal_key(key)} = {_literal(inner)}" for key, inner in value.items())
+        return f"{{ {entries} }}" if entries else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_literal, value))}]"
     plain = value.value if isinstance(value, StrEnum) else value
     return tomli_w.dumps({"value": plain}).removeprefix("value = ").rstrip("\n")
+
+
+def _literal_key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _literal(name)
 
 
 def _comment(text: str, bullet: str = "") -> list[str]:

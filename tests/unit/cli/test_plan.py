@@ -47,7 +47,7 @@ def _json(*arguments: str) -> dict[str, Any]:
 
 def test_the_plan_as_json() -> None:
     plan = _json()
-    assert (plan["format"], plan["project"], plan["version"]) == (1, "kern", "1.2")
+    assert (plan["format"], plan["project"], plan["version"]) == (2, "kern", "1.2")
     assert [job["id"] for job in plan["jobs"]] == ["cp311-manylinux_x86_64", "cp312-manylinux_x86_64"]
     assert [(skip["id"], skip["reason"]) for skip in plan["skipped"]] == [("cp310-manylinux_x86_64", "requires-python")]
     assert list(plan["references"]) == ["manylinux2014_x86_64"]

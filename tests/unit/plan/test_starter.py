@@ -21,8 +21,15 @@ HOST = HostFacts(
 )
 CIBUILDWHEEL = CibuildwheelFacts(
     version="4.3",
-    identifiers=tuple(f"{tag}-manylinux_x86_64" for tag in ("cp39", "cp310", "cp311", "cp312", "cp313", "cp314t")),
-    images={"x86_64": {"manylinux_2_34": "r/x"}, "aarch64": {"manylinux_2_34": "r/a"}},
+    identifiers=tuple(
+        f"{tag}-{libc}_x86_64"
+        for libc in ("manylinux", "musllinux")
+        for tag in ("cp39", "cp310", "cp311", "cp312", "cp313", "cp314t")
+    ),
+    images={
+        arch: {name: f"r/{name}" for name in ("manylinux_2_34", "musllinux_1_2", "musllinux_1_3")}
+        for arch in ("x86_64", "aarch64")
+    },
     options=frozenset({"before-all", "build", "skip", "archs", "repair-wheel-command", "container-engine", "linux"}),
 )
 
@@ -87,10 +94,42 @@ def test_a_stable_abi_is_mentioned() -> None:
     assert "One wheel is expected to serve all from cp311 on" in render_starter(starter_of(limited_api="cp311"))
 
 
+@pytest.mark.parametrize(
+    ("build", "skip", "base", "libc"),
+    [
+        ("*", "", "pypa", ("manylinux",)),
+        ("*-manylinux_*", "", "pypa", ("manylinux",)),
+        ("*-manylinux_* *-musllinux_*", "", "pypa", ("manylinux", "musllinux")),
+        (["cp312-musllinux_x86_64"], "", "pypa", ("musllinux",)),
+        ("*-musllinux_*", "*musllinux*", "pypa", ("manylinux",)),
+        ("*-musllinux_*", "", "bootstrap", ("manylinux",)),
+        ("*-manylinux_* *-musllinux_*", "", "r.example/x:1", ("manylinux",)),
+    ],
+)
+def test_musllinux_is_taken_over_where_the_project_names_it(
+    build: str | list[str], skip: str, base: str, libc: tuple[str, ...]
+) -> None:
+    assert config_of(starter_of({"build": build, "skip": skip}, base=base)).libc == libc
+
+
+def test_python_is_narrowed_by_the_chosen_c_library() -> None:
+    starter = starter_of({"build": "cp312-musllinux_* cp313-musllinux_*"})
+    assert (starter.python, config_of(starter).libc) == (("cp312", "cp313"), ("musllinux",))
+
+
+def test_a_pinned_policy_of_musllinux_is_taken_over() -> None:
+    starter = starter_of(
+        {"musllinux-x86_64-image": "musllinux_1_3", "linux": {"manylinux-x86_64-image": "r.example/x"}}
+    )
+    assert (config_of(starter).musl_policy, config_of(starter).policy) == ("musllinux_1_3", Config().policy)
+    assert "# manylinux-*-image of [tool.cibuildwheel] is such a reference: r.example/x" in render_starter(starter)
+
+
 def test_installed_packages_become_image_packages() -> None:
-    starter = starter_of({"before-all": "yum install -y zlib-devel && apt-get install -y $X && apt-get install -y z1g"})
+    command = "yum install -y zlib-devel && apt-get install -y $X && apt-get install -y z1g && apk add zlib-dev"
+    starter = starter_of({"before-all": command})
     packages = config_of(starter).image.packages
-    assert (packages.rpm, packages.deb) == (("zlib-devel",), ("z1g",))
+    assert (packages.rpm, packages.deb, packages.apk) == (("zlib-devel",), ("z1g",), ("zlib-dev",))
     text = render_starter(starter)
     assert "# Not read, and may belong here: apt-get install -y $X\n" in text
     assert "They still run, without root" in text
