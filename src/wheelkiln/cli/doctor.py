@@ -51,7 +51,8 @@ def examine(probes: Probes, host: HostFacts, cibuildwheel: CibuildwheelFacts) ->
     except ConfigError as error:
         config, fault = Config(), error
     images = cibuildwheel.images.get(host.machine) or cibuildwheel.images["x86_64"]
-    image = images.get(config.policy) or images[Config().policy]
+    policy = config.policy if "manylinux" in config.libc else config.musl_policy
+    image = images.get(policy) or images[Config().policy]
     readings = read_machine(probes, host, image=image, cache_dir=cache_root(config, host))
     diagnosis = diagnose(readings, Needs(config.python, config.arch, config.image.base))
     if fault is None:

@@ -84,7 +84,10 @@ def _one_image(plan: Plan) -> str:
     """Return the name of the only image of all jobs: cibuildwheel's configuration holds one."""
     names = plan.image_names()
     if len(names) > 1:
-        raise UsageProblem(f"the plan needs several images ({', '.join(names)})", hint="Choose one with --arch.")
+        raise UsageProblem(
+            f"the plan needs several images ({', '.join(names)})",
+            hint="Choose one with --arch, or its C library with --only '*-manylinux_*'.",
+        )
     _one_spec(plan)
     return names[0]
 
@@ -94,7 +97,9 @@ def _one_spec(plan: Plan) -> ImageSpec:
         raise NothingSelectedError("nothing is left to build", hint="'wheelkiln plan' explains the selection.")
     if len(plan.images) > 1:
         names = ", ".join(spec.name for spec in plan.images)
-        raise UsageProblem(f"the plan needs several images ({names})", hint="Choose one C library with libc.")
+        raise UsageProblem(
+            f"the plan needs several images ({names})", hint="Choose one C library with --only '*-manylinux_*'."
+        )
     return plan.images[0]
 
 

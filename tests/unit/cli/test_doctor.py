@@ -22,7 +22,13 @@ from wheelkiln.system.reach import Reach, place_of
 CIBUILDWHEEL = CibuildwheelFacts(
     version="4.3",
     identifiers=(),
-    images={"x86_64": {"manylinux_2_28": "r.example/pypa/x@sha256:1", "manylinux_2_34": "other.example/x"}},
+    images={
+        "x86_64": {
+            "manylinux_2_28": "r.example/pypa/x@sha256:1",
+            "manylinux_2_34": "other.example/x",
+            "musllinux_1_2": "musl.example/x",
+        }
+    },
 )
 
 
@@ -130,6 +136,14 @@ def test_the_configuration_of_the_directory_counts(host: HostFacts) -> None:
     assert "no cp313;" in details(diagnosis)["interpreters"] or "cp313 3.13" in details(diagnosis)["interpreters"]
     disks = [check.detail for check in diagnosis.checks if check.name == "disk"]
     assert disks[0] == f"100.0 GiB free at {host.cwd / 'here'}"
+
+
+@pytest.mark.parametrize(
+    ("libc", "registry"), [('["musllinux"]', "musl.example"), ('["musllinux", "manylinux"]', "r.example")]
+)
+def test_the_registry_of_the_c_library_that_is_built_for_counts(host: HostFacts, libc: str, registry: str) -> None:
+    (host.cwd / "wheelkiln.toml").write_text(f"libc = {libc}\n")
+    assert details(examine(FakeProbes(DOCKER), host, CIBUILDWHEEL))["registry"] == f"{registry} answers (HTTP 200)"
 
 
 def test_a_faulty_configuration_is_a_warning(host: HostFacts) -> None:
