@@ -37,6 +37,7 @@ MANIFEST_FIELDS = {
     "images[].reference": "The reference that the image has in the engine.",
     "images[].digest": "The engine's content digest of the image.",
     "images[].base": "`bootstrap`, or the reference of the base image.",
+    "images[].toolchain": "The compiler, its version and the CPU features that it was seen to accept.",
     "images[].tools": "Versions of the tools and interpreters in the image, by name.",
     "jobs[].id": "The job's id.",
     "jobs[].identifier": "cibuildwheel's build identifier.",
@@ -110,17 +111,20 @@ def render_configuration() -> str:
         "`wheelkiln.toml` beside it. A project has one of the two, not both.\n",
         "A key's value comes from, in rising order: its default, the file, its variable, its command line option.",
         "`wheelkiln plan --explain` shows each value and where it came from. In a variable, the entries of a list",
-        "are separated by commas or blanks. Unknown keys are errors.\n",
+        "are separated by commas or blanks, those of a build cache by blanks. Tables are set in the file alone. Unknown",
+        "keys are errors.\n",
         "`wheelkiln schema` prints the JSON schema of this table, which editors can use.\n",
     ]
     for key, table in config_leaves(schema, schema):
         default = json.dumps(table["default"]) if "default" in table else "none"
+        variable = [] if table.get("type") == "object" else [f"- variable: `{variable_name(key)}`"]
         parts += [
             f"## `{key}`\n",
             f"{one_line(table['description'])}\n",
             f"- type: {type_of(table, schema)}",
             f"- default: `{default}`",
-            f"- variable: `{variable_name(key)}`\n",
+            *variable,
+            "",
         ]
     return "\n".join(parts)
 
@@ -153,9 +157,26 @@ def type_of(entry: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return " or ".join(f"`{value}`" for value in full.get("enum", [full.get("const")]))
     if full.get("type") == "array":
         return f"list, each {type_of(full['items'], schema)}" if "items" in full else "list"
-    kinds = {"object": "object", "integer": "integer", "number": "number", "null": "null", "boolean": "boolean"}
+    if full.get("type") == "object":
+        return table_type_of(full, schema)
+    kinds = {"integer": "integer", "number": "number", "null": "null", "boolean": "boolean"}
     kind = kinds.get(full.get("type", ""), "string")
     return f"{kind} of the form `{full['pattern']}`" if "pattern" in full else kind
+
+
+def table_type_of(full: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """Say what a table with names of the user's own holds."""
+    inner = full.get("additionalProperties")
+    if not isinstance(inner, Mapping):
+        return "object"
+    entry = resolve(inner, schema)
+    if "properties" not in entry:
+        return f"table, each value: {type_of(entry, schema)}"
+    keys = [
+        f"`{name}` ({type_of(value, schema)}): {one_line(value.get('description', ''))}"
+        for name, value in entry["properties"].items()
+    ]
+    return f"table of tables, each with {' '.join(keys)}"
 
 
 def render_commands() -> str:

@@ -21,12 +21,32 @@ _TABLES = st.fixed_dictionaries(
         "python": st.lists(st.from_regex(r"cp3[0-9]{1,2}t?", fullmatch=True), min_size=1, max_size=4),
         "arch": st.lists(st.sampled_from(["x86_64", "aarch64"]), max_size=2),
         "policy": st.from_regex(r"manylinux2014|manylinux_2_[0-9]{1,2}", fullmatch=True),
+        "libc": st.lists(st.sampled_from(["manylinux", "musllinux"]), min_size=1, max_size=2),
+        "musl-policy": st.from_regex(r"musllinux_1_[0-9]", fullmatch=True),
         "frontend": st.sampled_from(["build", "pip"]),
+        "hosts": st.dictionaries(
+            st.from_regex(r"[a-z]{1,5}", fullmatch=True),
+            st.fixed_dictionaries(
+                {"docker": st.from_regex(r"(ssh|tcp)://[a-z]{1,5}", fullmatch=True), "arch": st.just(["aarch64"])}
+            ),
+            max_size=2,
+        ),
         "image": st.fixed_dictionaries(
             {},
             optional={
                 "base": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_./:@-]{0,20}", fullmatch=True),
                 "release": st.from_regex(r"[a-z][a-z0-9-]{0,9}", fullmatch=True),
+                "toolchain": st.sampled_from(["gcc", "clang"]),
+                "sccache": st.booleans(),
+                "requires": st.lists(st.sampled_from(["sve2", "avx512bf16"]), max_size=2),
+                "mirror": st.from_regex(r"https?://[a-z]{1,5}/[^\s'\"\\]{0,5}", fullmatch=True),
+                "cache-from": st.lists(st.from_regex(r"type=[^\s]{1,9}", fullmatch=True), max_size=2),
+                "attestations": st.sampled_from(["auto", "none", [], ["sbom"], ["provenance", "sbom"]]),
+                "labels": st.dictionaries(
+                    st.from_regex(r"[a-z][a-z.-]{0,9}", fullmatch=True),
+                    st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=9),
+                    max_size=2,
+                ),
                 "packages": st.fixed_dictionaries(
                     {"deb": st.lists(st.from_regex(r"[a-z0-9][a-z0-9.+-]{0,9}", fullmatch=True), max_size=3)}
                 ),
@@ -52,7 +72,9 @@ _ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-_KEYS = st.sampled_from(["python", "arch", "policy", "image", "cache", "container", "repair", "frontend", "x"])
+_KEYS = st.sampled_from(
+    ["python", "arch", "libc", "hosts", "policy", "image", "cache", "container", "repair", "frontend", "x"]
+)
 
 
 @given(_TABLES)

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -22,10 +22,21 @@ _PREFIX = "WHEELKILN_"
 _EXPECTED = {
     "python": "a CPython tag such as 'cp312'",
     "policy": "a policy such as 'manylinux_2_28'",
+    "musl-policy": "a policy such as 'musllinux_1_2'",
     "packages": "a package name",
+    "base-packages": "a package name",
+    "mirror": "an address such as 'https://mirror.example/debian'",
+    "download-mirror": "an address such as 'https://mirror.example/github'",
+    "cache-from": "a build cache such as 'type=gha'",
+    "cache-to": "a build cache such as 'type=gha'",
+    "endpoint": "a docker context or an address such as 'tcp://buildkit.example:1234'",
+    "docker": "a docker context or an address such as 'ssh://ci@graviton'",
     "max-size": "a size such as '10G'",
     "exclude": "a soname such as 'libcuda.so.*'",
 }
+_EXPECTED_TYPES = {"tuple_type": "expected a list", "dict_type": "expected a table", "model_type": "expected a table"}
+_SPLIT_AT_BLANKS = ("image.cache-from", "image.cache-to")
+"""Lists whose entries have commas of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,23 +134,29 @@ def _table_of(file: Path) -> Mapping[str, Any]:
 
 
 def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
-    for key, is_list in _keys(Config):
+    for key, annotation in _keys(Config):
         name = variable_name(key)
         if name in environ:
-            yield key, environ[name].replace(",", " ").split() if is_list else environ[name], name
+            yield key, _read_variable(key, annotation, environ[name]), name
 
 
-def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, bool]]:
-    """Yield every leaf's key path, and whether it is a list."""
+def _read_variable(key: str, annotation: Any, text: str) -> str | list[str]:
+    """Split the text of a list at commas and blanks; one of the words that stand for a list stays a word."""
+    forms = (annotation,) if get_origin(annotation) is tuple else (annotation, *get_args(annotation))
+    words = [word for form in forms if get_origin(form) is Literal for word in get_args(form)]
+    if text in words or not any(get_origin(form) is tuple for form in forms):
+        return text
+    return text.split() if key in _SPLIT_AT_BLANKS else text.replace(",", " ").split()
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every leaf's key path and its annotation."""
     for name, info in model.model_fields.items():
         key = f"{prefix}{info.alias or name}"
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from _keys(info.annotation, f"{key}.")
         else:
-            yield (
-                key,
-                bool(get_args(info.annotation)) and getattr(info.annotation, "__origin__", None) is tuple,
-            )
+            yield key, info.annotation
 
 
 def _leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -171,7 +188,7 @@ def _explain(item: ErrorDetails, origins: Mapping[str, str]) -> str:
     key = ".".join(location)
     if item["type"] == "extra_forbidden":
         return f"{key}: unknown key{_did_you_mean(location)}"
-    message = item["msg"].removeprefix("Value error, ")
+    message = _EXPECTED_TYPES.get(item["type"], item["msg"].removeprefix("Value error, "))
     if item["type"] == "string_pattern_mismatch":
         wanted = next((_EXPECTED[part] for part in location if part in _EXPECTED), item["ctx"]["pattern"])
         message = f"{item['input']!r} is not {wanted}"

@@ -25,6 +25,8 @@ PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.
 Architecture = Literal["x86_64", "aarch64"]
 BuildKitOption = Annotated[str, StringConstraints(pattern=r"^[^\s]+$")]
 Url = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s'\"\\]+)?$")]
+Endpoint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][^\s]*$")]
+OptionalEndpoint = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][^\s]*)?$")]
 MuslPolicy = Annotated[str, StringConstraints(pattern=r"^musllinux_1_[0-9]+$")]
 Policy = Annotated[str, StringConstraints(pattern=r"^(manylinux2014|manylinux_2_[0-9]+)$")]
 SonamePattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._+*?\[\]-]+$")]
@@ -70,7 +72,7 @@ class BuilderConfig(_Section):
     By default docker's current builder; with other machines in `hosts`, one of wheelkiln's own."""
     driver: Literal["docker-container", "remote", "kubernetes"] = "docker-container"
     """Driver of a builder that is created."""
-    endpoint: str = ""
+    endpoint: OptionalEndpoint = ""
     """Address of a `remote` driver's BuildKit (`tcp://buildkit.example:1234`), or the docker context of others."""
     options: dict[str, str] = {}
     """Driver options (`docker buildx create --driver-opt`), such as `image` or `namespace`."""
@@ -87,7 +89,7 @@ class ImageConfig(_Section):
     """The image that builds run in."""
 
     base: str = "pypa"
-    """`pypa`: the official manylinux image of the policy, at the digest that the installed cibuildwheel pins.
+    """`pypa`: the official image of the policy, at the digest that the installed cibuildwheel pins.
     `bootstrap`: made on this machine from distribution packages and the interpreters found here, without any
     image registry. Otherwise an image reference of your own, in which `{arch}` stands for the architecture."""
     packages: Packages = Packages()
@@ -146,6 +148,15 @@ class ImageConfig(_Section):
             raise ValueError("expected a repository without a tag, such as 'ghcr.io/acme/wheelkiln'")
         return value
 
+    @field_validator("attestations", mode="before")
+    @classmethod
+    def _check_attestations(cls, value: object) -> object:
+        """Say once what is wrong, not once for each form that it could have."""
+        entries = value if isinstance(value, list | tuple) else ()
+        if value in ("auto", "none") or (value == entries and all(name in ("provenance", "sbom") for name in entries)):
+            return value
+        raise ValueError("expected 'auto', 'none', or a list of 'provenance' and 'sbom'")
+
     @field_validator("labels")
     @classmethod
     def _check_labels(cls, value: dict[str, str]) -> dict[str, str]:
@@ -198,7 +209,7 @@ class RepairConfig(_Section):
 class HostConfig(_Section):
     """Another machine with a container engine."""
 
-    docker: str
+    docker: Endpoint
     """Its docker context, or address: `ssh://ci@graviton`, `tcp://10.0.0.7:2376`."""
     arch: tuple[Architecture, ...] = Field(min_length=1)
     """Architectures that it runs without emulation."""

@@ -128,6 +128,75 @@ def test_every_key_has_a_variable_of_its_own() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("none", "none"), ("auto", "auto"), ("sbom", ("sbom",)), ("provenance,sbom", ("provenance", "sbom"))],
+)
+def test_a_word_that_stands_for_a_list_stays_a_word_in_a_variable(text: str, value: object) -> None:
+    assert parse_config({}, environ={"WHEELKILN_IMAGE_ATTESTATIONS": text}).config.image.attestations == value
+
+
+def test_a_build_cache_in_a_variable_keeps_its_commas() -> None:
+    environ = {"WHEELKILN_IMAGE_CACHE_FROM": "type=registry,ref=x type=gha", "WHEELKILN_IMAGE_CACHE_TO": "type=gha"}
+    image = parse_config({}, environ=environ).config.image
+    assert (image.cache_from, image.cache_to) == (("type=registry,ref=x", "type=gha"), ("type=gha",))
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", True), ("true", True), ("no", False)])
+def test_a_choice_of_yes_and_no_in_a_variable(text: str, value: bool) -> None:
+    assert parse_config({}, environ={"WHEELKILN_IMAGE_SCCACHE": text}).config.image.sccache is value
+
+
+def test_a_table_is_not_set_by_a_variable() -> None:
+    assert _problems({}, environ={"WHEELKILN_IMAGE_LABELS": "a=b"}) == (
+        "image.labels: expected a table (from WHEELKILN_IMAGE_LABELS)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ({"libc": "musllinux"}, "libc: expected a list"),
+        ({"libc": ["musl"]}, "libc.0: 'musl' is not one of 'manylinux' or 'musllinux'"),
+        ({"musl-policy": "manylinux_2_28"}, "musl-policy: 'manylinux_2_28' is not a policy such as 'musllinux_1_2'"),
+        ({"image": {"mirror": "x"}}, "image.mirror: 'x' is not an address such as 'https://mirror.example/debian'"),
+        (
+            {"image": {"download-mirror": "x"}},
+            "image.download-mirror: 'x' is not an address such as 'https://mirror.example/github'",
+        ),
+        ({"image": {"base-packages": ["a b"]}}, "image.base-packages.0: 'a b' is not a package name"),
+        ({"image": {"cache-to": ["a b"]}}, "image.cache-to.0: 'a b' is not a build cache such as 'type=gha'"),
+        ({"image": {"linker": "gold"}}, "image.linker: 'gold' is not one of 'default', 'mold' or 'lld'"),
+        (
+            {"image": {"attestations": "sbom"}},
+            "image.attestations: expected 'auto', 'none', or a list of 'provenance' and 'sbom'",
+        ),
+        (
+            {"image": {"labels": {"io.wheelkiln.x": ""}}},
+            "image.labels: 'io.wheelkiln.x' is not a label's name, or is one of wheelkiln's own",
+        ),
+        ({"image": {"labels": {"a": "b\n"}}}, "image.labels: the value of 'a' is not a line of text"),
+        (
+            {"image": {"repository": "acme/x:1"}},
+            "image.repository: expected a repository without a tag, such as 'ghcr.io/acme/wheelkiln'",
+        ),
+        ({"image": {"builder": {"name": "-x"}}}, "image.builder.name: expected the name of a builder"),
+        (
+            {"image": {"builder": {"endpoint": "-x"}}},
+            "image.builder.endpoint: '-x' is not a docker context or an address such as 'tcp://buildkit.example:1234'",
+        ),
+        (
+            {"hosts": {"g": {"docker": "-x", "arch": ["aarch64"]}}},
+            "hosts.g.docker: '-x' is not a docker context or an address such as 'ssh://ci@graviton'",
+        ),
+        ({"hosts": {"g": {"docker": "x"}}}, "hosts.g.arch: field required"),
+        ({"hosts": {"g": "x"}}, "hosts.g: expected a table"),
+    ],
+)
+def test_a_problem_says_what_is_expected(table: dict[str, Any], problem: str) -> None:
+    assert _problems(table) == (problem,)
+
+
 def test_the_name_of_a_variable() -> None:
     assert variable_name("repair.library-dirs") == "WHEELKILN_REPAIR_LIBRARY_DIRS"
 
