@@ -111,8 +111,8 @@ def render_configuration() -> str:
         "`wheelkiln.toml` beside it. A project has one of the two, not both.\n",
         "A key's value comes from, in rising order: its default, the file, its variable, its command line option.",
         "`wheelkiln plan --explain` shows each value and where it came from. In a variable, the entries of a list",
-        "are separated by commas or blanks, those of a build cache by blanks. Tables are set in the file alone. Unknown",
-        "keys are errors.\n",
+        "are separated by commas or blanks, those of a build cache by blanks. Tables are set in the file alone.",
+        "Unknown keys are errors.\n",
         "`wheelkiln schema` prints the JSON schema of this table, which editors can use.\n",
     ]
     for key, table in config_leaves(schema, schema):
