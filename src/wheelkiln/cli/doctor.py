@@ -14,6 +14,7 @@ from wheelkiln.cli.console import make_console
 from wheelkiln.config.load import load_config
 from wheelkiln.config.model import Config
 from wheelkiln.errors import ConfigError, EnvironmentProblem
+from wheelkiln.plan.images import own_python
 from wheelkiln.system.cibuildwheel import CibuildwheelFacts, read_cibuildwheel
 from wheelkiln.system.diagnosis import Check, Diagnosis, Needs, Status, diagnose
 from wheelkiln.system.host import HostFacts, read_host
@@ -54,7 +55,8 @@ def examine(probes: Probes, host: HostFacts, cibuildwheel: CibuildwheelFacts) ->
     policy = config.policy if "manylinux" in config.libc else config.musl_policy
     image = images.get(policy) or images[Config().policy]
     readings = read_machine(probes, host, image=image, cache_dir=cache_root(config, host))
-    diagnosis = diagnose(readings, Needs(config.python, config.arch, config.image.base))
+    needs = Needs(config.python, config.arch, config.image.base, config.libc, own_python(config, host))
+    diagnosis = diagnose(readings, needs)
     if fault is None:
         return diagnosis
     check = Check("configuration", Status.WARNING, fault.message.partition("\n")[0], "'wheelkiln plan' lists them.")

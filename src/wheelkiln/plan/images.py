@@ -12,7 +12,7 @@ from wheelkiln.system.cibuildwheel import CibuildwheelFacts
 from wheelkiln.system.host import HostFacts
 from wheelkiln.system.interpreters import Interpreter
 
-__all__ = ["family_of", "make_images", "wanted_architectures"]
+__all__ = ["family_of", "make_images", "own_python", "wanted_architectures"]
 
 _ARCHITECTURES = ("x86_64", "aarch64")
 _DEB_POLICIES = ("manylinux_2_31", "manylinux_2_35")  # pypa/manylinux: the armv7l images are Debian and Ubuntu
@@ -64,6 +64,11 @@ def wanted_architectures(config: Config, host: HostFacts) -> tuple[str, ...]:
     return known
 
 
+def own_python(config: Config, host: HostFacts) -> str:
+    """Return the tag of the CPython that a bootstrap base's distribution has itself, empty when unknown."""
+    return _OWN_PYTHONS.get(_make_bootstrap(config, host).release, "")
+
+
 def family_of(config: Config, libc: str = "manylinux") -> str:
     """Return the package format of the base, empty when unknown."""
     if config.image.base == "bootstrap":
@@ -87,7 +92,7 @@ def _make_image(
     policy = config.policy if libc == "manylinux" else config.musl_policy
     bootstrap = _make_bootstrap(config, host) if image.base == "bootstrap" else None
     if bootstrap is not None:
-        bases = tuple(_bootstrap_bases(config, bootstrap, interpreters))
+        bases = tuple(_bootstrap_bases(config, own_python(config, host), interpreters))
     elif image.base == "pypa":
         bases = tuple(_pinned_bases(cibuildwheel, policy, wanted_architectures(config, host)))
     else:
@@ -121,12 +126,11 @@ def _make_bootstrap(config: Config, host: HostFacts) -> Bootstrap:
     return Bootstrap(distribution, release, config.image.mirror, tuple(sorted(set(config.image.base_packages))))
 
 
-def _bootstrap_bases(config: Config, bootstrap: Bootstrap, interpreters: Sequence[Interpreter]) -> Iterator[Base]:
+def _bootstrap_bases(config: Config, own: str, interpreters: Sequence[Interpreter]) -> Iterator[Base]:
     """Take the interpreters that are at hand for an architecture, and the distribution's own where that adds one."""
     wanted = set(config.python) | set(Config().python)  # one base for every selection of the usual Pythons
     for arch in _ARCHITECTURES:
         found = tuple(known for known in interpreters if known.tag in wanted and known.arch == arch)
-        own = _OWN_PYTHONS.get(bootstrap.release, "")
         yield Base(arch, interpreters=found, own_python="" if own in {known.tag for known in found} else own)
 
 

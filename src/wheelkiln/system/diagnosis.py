@@ -37,11 +37,16 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the configuration asks of the machine: Python tags, architectures, image.base."""
+    """What the configuration asks of the machine: Python tags, architectures, image.base, C libraries.
+
+    own_python is the tag of the CPython that a bootstrap base's distribution has itself, empty when unknown.
+    """
 
     python: tuple[str, ...]
     arch: tuple[str, ...] = ()
     base: str = "pypa"
+    libc: tuple[str, ...] = ("manylinux",)
+    own_python: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +89,15 @@ def _obstacles(readings: Readings, needs: Needs) -> Iterator[str]:
 
 
 def _can_bootstrap(readings: Readings, needs: Needs) -> bool:
-    return readings.has_mmdebstrap and any(tag in needs.python for tag in _native_interpreters(readings))
+    """A bootstrap base has glibc, and at least one Python that is asked for."""
+    pythons = set(needs.python) & set(_native_interpreters(readings, needs))
+    return readings.has_mmdebstrap and "manylinux" in needs.libc and bool(pythons)
 
 
-def _native_interpreters(readings: Readings) -> dict[str, str]:
-    """The versions of this machine's own architecture by tag; others are for builds that run emulated."""
-    return {found.tag: found.version for found in readings.interpreters if found.arch == readings.host.machine}
+def _native_interpreters(readings: Readings, needs: Needs) -> dict[str, str]:
+    """What a base of this machine's architecture has, by tag; other interpreters are for builds that run emulated."""
+    own = {needs.own_python: "of the distribution"} if needs.own_python else {}
+    return own | {found.tag: found.version for found in readings.interpreters if found.arch == readings.host.machine}
 
 
 def _wants_bootstrap(readings: Readings, needs: Needs) -> bool:
@@ -159,7 +167,7 @@ def _check_bootstrap(readings: Readings, needs: Needs) -> Iterator[Check]:
         yield Check("mmdebstrap", Status.OK, "installed")
     else:
         yield Check("mmdebstrap", lacking, f"not installed{unneeded}", "apt-get install mmdebstrap")
-    found = _native_interpreters(readings)
+    found = _native_interpreters(readings, needs)
     missing = [tag for tag in needs.python if tag not in found]
     parts = [f"{tag} {found[tag]}" for tag in needs.python if tag in found]
     parts += [f"no {' '.join(missing)}{unneeded.replace('needs it', 'needs them')}"] if missing else []

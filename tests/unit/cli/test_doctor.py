@@ -146,6 +146,15 @@ def test_the_registry_of_the_c_library_that_is_built_for_counts(host: HostFacts,
     assert details(examine(FakeProbes(DOCKER), host, CIBUILDWHEEL))["registry"] == f"{registry} answers (HTTP 200)"
 
 
+def test_the_python_of_the_configured_release_counts(host: HostFacts) -> None:
+    (host.cwd / "wheelkiln.toml").write_text('python = ["cp39"]\nimage = { base = "bootstrap", release = "noble" }\n')
+    probes = FakeProbes(DOCKER)
+    probes.programs.add("mmdebstrap")
+    assert "the bootstrap base cannot be made" in examine(probes, host, CIBUILDWHEEL).obstacles
+    (host.cwd / "wheelkiln.toml").write_text('python = ["cp312"]\nimage = { base = "bootstrap", release = "noble" }\n')
+    assert examine(probes, host, CIBUILDWHEEL).obstacles == ()
+
+
 def test_a_faulty_configuration_is_a_warning(host: HostFacts) -> None:
     (host.cwd / "wheelkiln.toml").write_text("pithon = 1\n")
     diagnosis = examine(FakeProbes(DOCKER), host, CIBUILDWHEEL)

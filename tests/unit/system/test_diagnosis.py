@@ -130,6 +130,25 @@ def test_missing_interpreters_count_where_the_base_is_made_here(
     assert diagnosis.usable is usable
 
 
+def test_the_distributions_own_python_counts_where_no_other_is_at_hand() -> None:
+    needs = Needs(python=("cp312", "cp313"), base="bootstrap", own_python="cp313")
+    bare = replace(READINGS, interpreters=())
+    assert check_of(diagnose(bare, needs), "interpreters").detail == "cp313 of the distribution, no cp312"
+    assert diagnose(bare, needs).usable
+    assert not diagnose(bare, replace(needs, own_python="cp311")).usable
+    own = replace(needs, own_python="cp312")
+    assert check_of(diagnose(READINGS, own), "interpreters").detail == "cp312 3.12.1, no cp313"
+
+
+def test_a_bootstrap_base_is_no_way_out_for_musl() -> None:
+    readings = replace(READINGS, registry=NO_REGISTRY)
+    assert diagnose(readings, NEEDS).usable
+    assert diagnose(readings, replace(NEEDS, libc=("musllinux", "manylinux"))).usable
+    diagnosis = diagnose(readings, replace(NEEDS, libc=("musllinux",)))
+    assert check_of(diagnosis, "registry").status is Status.PROBLEM
+    assert not diagnosis.usable
+
+
 def test_interpreters_of_another_architecture_do_not_count() -> None:
     foreign = Interpreter("cp313", "3.13.1", Path("/r"), "aarch64")
     readings = replace(READINGS, interpreters=(*READINGS.interpreters, foreign))
