@@ -102,7 +102,8 @@ class FakeClock:
 class FakeCibuildwheel:
     """cibuildwheel and auditwheel as a run sees them: wheels appear, lines are printed, statistics are logged.
 
-    wheels are the file names by identifier (default: one for that Python); broken holds identifiers that fail.
+    wheels are the file names by identifier (default: one for that Python and C library); broken holds identifiers
+    that fail; symbols is what auditwheel says of wheels for glibc.
     """
 
     wheels: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -116,9 +117,13 @@ class FakeCibuildwheel:
     def script(self) -> dict[str, Script]:
         return {
             "python -m cibuildwheel": self.build,
-            "python -m auditwheel show --json": Answer(f'{{"overall_tag": "{self.symbols}"}}'),
+            "python -m auditwheel show --json": self.show,
             "python -m abi3audit": Answer("{}"),
         }
+
+    def show(self, call: Call) -> Answer:
+        tag = "musllinux_1_2_x86_64" if "musllinux" in call.argv[-1] else self.symbols
+        return Answer(f'{{"overall_tag": "{tag}"}}')
 
     def build(self, call: Call) -> Answer:
         identifier, out = call.option("--only"), Path(call.option("--output-dir"))
@@ -127,8 +132,9 @@ class FakeCibuildwheel:
         (out.parent / "mount/ccache.log").write_text(self.statistics)
         if identifier in self.broken:
             return Answer(f"{self.output}a.c:1: error: broken\n", returncode=1)
-        python = identifier.partition("-")[0]
-        default = (f"kern-1.2-{python}-{python}-manylinux_2_17_x86_64.whl",)
+        python, _, platform = identifier.partition("-")
+        policy = platform.replace("manylinux", "manylinux_2_17").replace("musllinux", "musllinux_1_2")
+        default = (f"kern-1.2-{python}-{python}-{policy}.whl",)
         for name in self.wheels.get(identifier, default):
             write_wheel(out, name)
         return Answer(self.output)

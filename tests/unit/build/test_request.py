@@ -116,6 +116,9 @@ _PLAIN = make_request()
         make_request(make_inputs({"policy": "manylinux2014"})),
         make_request(make_inputs({"repair": {"args": ["--strip"]}})),
         make_request(make_inputs({"image": {"packages": {"rpm": ["x"]}}})),
+        make_request(make_inputs({"image": {"toolchain": "clang"}})),
+        make_request(make_inputs({"image": {"linker": "mold"}})),
+        make_request(make_inputs({"libc": ["musllinux"]})),
         make_request(make_inputs({"container": {"network": "none"}})),
         make_request(make_inputs({"container": {"user": "root"}})),
         make_request(
@@ -138,6 +141,9 @@ def test_each_job_has_its_own_key() -> None:
     "request_",
     [
         make_request(root=Path("/elsewhere")),
+        make_request(project=Path("/elsewhere/kern")),
+        make_request(make_inputs({"libc": ["manylinux", "musllinux"]})),
+        make_request(make_inputs({"image": {"repository": "ghcr.io/acme/x", "cache-from": ["type=gha"]}})),
         make_request(make_inputs(host=make_host(uid=4000, gid=4000))),
         make_request(engine=make_engine(version="99")),
         make_request(pip=PipSettings(index_url="https://mirror/simple", find_links=("/",))),

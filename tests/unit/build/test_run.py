@@ -12,6 +12,9 @@ from wheelkiln.build.outcome import Event, JobEnded, JobStarted, RunResult, Said
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.run import run_build
 from wheelkiln.errors import EnvironmentProblem
+from wheelkiln.image.memory import ImageMemory
+from wheelkiln.image.provide import Origin
+from wheelkiln.plan.features import Toolchain
 from wheelkiln.plan.make import PlanInputs
 from wheelkiln.system.locks import exclusive
 
@@ -64,6 +67,37 @@ def test_every_job_is_built_and_lands(tmp_path: Path) -> None:
     ]
     assert [(image.name, image.digest) for image in result.images] == [("manylinux_2_28_x86_64", IMAGE_ID)]
     assert result.failed == ()
+
+
+def test_both_c_libraries_are_built_each_in_its_image(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, inputs=make_inputs({"python": ["cp312"], "libc": ["manylinux", "musllinux"]}))
+    result = machine.run()
+    assert _statuses(result) == ["built", "built"]
+    assert machine.wheels == [
+        "kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl",
+        "kern-1.2-cp312-cp312-musllinux_1_2_x86_64.whl",
+    ]
+    assert [(image.name, image.origin) for image in result.images] == [
+        ("manylinux_2_28_x86_64", Origin.PRESENT),
+        ("musllinux_1_2_x86_64", Origin.PRESENT),
+    ]
+
+
+def test_a_stable_abi_wheel_serves_its_own_c_library_only(tmp_path: Path) -> None:
+    names = [f"kern-1.2-cp311-abi3-{policy}_x86_64.whl" for policy in ("manylinux_2_17", "musllinux_1_2")]
+    wheels = {_CP311: names[:1], "cp311-musllinux_x86_64": names[1:]}
+    inputs = make_inputs({"python": ["cp311", "cp312"], "libc": ["manylinux", "musllinux"]})
+    machine = Machine(tmp_path, FakeCibuildwheel(wheels=wheels), inputs)
+    assert [outcome.covered_by for outcome in machine.run().outcomes] == ["", names[0], "", names[1]]
+
+
+def test_the_images_that_a_project_uses_are_remembered(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run()
+    reference = machine.request().plan.references["manylinux_2_28_x86_64"]
+    memory = ImageMemory(tmp_path / "cache")
+    assert memory.last_used(tmp_path / "project", "manylinux_2_28_x86_64") == reference
+    assert memory.toolchain(reference) == Toolchain("gcc", "14.2.1", frozenset({"x86-64-v3", "avx512bf16"}))
 
 
 def test_a_second_run_builds_nothing(tmp_path: Path) -> None:

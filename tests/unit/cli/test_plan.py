@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from wheelkiln.cli.plan import command
 from wheelkiln.errors import ConfigError, NothingSelectedError, UsageProblem
+from wheelkiln.image.memory import ImageMemory
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -52,6 +53,37 @@ def test_the_plan_as_json() -> None:
     assert [(skip["id"], skip["reason"]) for skip in plan["skipped"]] == [("cp310-manylinux_x86_64", "requires-python")]
     assert list(plan["references"]) == ["manylinux2014_x86_64"]
     assert plan["references"]["manylinux2014_x86_64"].startswith("localhost/wheelkiln/manylinux2014_x86_64:")
+
+
+def test_what_an_images_toolchain_lacks_is_known_once_the_image_has_been_seen(project: Path) -> None:
+    (project / "pyproject.toml").write_text(_PYPROJECT + '[tool.wheelkiln.image]\nrequires = ["avx512bf16"]\n')
+    references = _json()["references"]
+    memory = ImageMemory(project.parent / "cache")
+    memory.remember_toolchain(references["manylinux2014_x86_64"], "gcc 9.4.0 avx512vnni")
+    result = CliRunner().invoke(command, ["--format", "json"], standalone_mode=False)
+    assert isinstance(result.exception, NothingSelectedError)
+    skipped = json.loads(result.stdout)["skipped"]
+    assert {(skip["id"][:5], skip["reason"]) for skip in skipped} == {
+        ("cp310", "requires-python"),
+        ("cp311", "toolchain"),
+        ("cp312", "toolchain"),
+    }
+    assert skipped[-1]["detail"] == ("image.requires: gcc 9.4.0 does not accept avx512bf16, which needs gcc >= 10")
+
+
+def test_what_a_moving_base_stood_for_is_in_the_images_name(project: Path) -> None:
+    base = "registry.example/acme/base:1"
+    before = _json("--base", base)
+    assert before == _json("--base", base)
+    ImageMemory(project.parent / "cache").remember_base(base, "sha256:" + "a" * 64)
+    after = _json("--base", base)
+    assert after["references"] != before["references"]
+    assert {found["digest"] for found in after["images"][0]["bases"]} == {"sha256:" + "a" * 64}
+
+
+def test_both_c_libraries(project: Path) -> None:
+    (project / "pyproject.toml").write_text(_PYPROJECT + 'libc = ["musllinux", "manylinux"]\n')
+    assert list(_json()["references"]) == ["manylinux2014_x86_64", "musllinux_1_2_x86_64"]
 
 
 def test_the_plan_as_a_table() -> None:
