@@ -182,14 +182,14 @@ def test_the_options_that_we_own_exist(option: str) -> None:
 )
 def test_the_options_that_we_leave_out_without_tests_exist(option: str) -> None:
     assert option in _FACTS.options
-    settings = read_project_settings({option: "x"}, make_inputs().config, _FACTS, family="rpm", tests=False)
+    settings = read_project_settings({option: "x"}, make_inputs().config, _FACTS, families=["rpm"], tests=False)
     assert dict(settings.table) == {}
 
 
 def test_every_option_of_cibuildwheel_that_runs_tests_is_known() -> None:
     tests = {option for option in _FACTS.options if "test" in option}
     table = dict.fromkeys(tests, "x")
-    settings = read_project_settings(table, make_inputs().config, _FACTS, family="rpm", tests=False)
+    settings = read_project_settings(table, make_inputs().config, _FACTS, families=["rpm"], tests=False)
     assert set(settings.table) <= {"test-environment", "test-runtime"}  # of no effect without a command
 
 

@@ -82,8 +82,8 @@ def make_plan(inputs: PlanInputs, images: tuple[ImageSpec, ...] = ()) -> Plan:
 def settings_of(inputs: PlanInputs) -> ProjectSettings:
     """Read the project's [tool.cibuildwheel] as it applies to these inputs."""
     table = inputs.facts.cibuildwheel if inputs.use_project_settings else {}
-    family = family_of(inputs.config, inputs.config.libc[0]) if len(set(inputs.config.libc)) == 1 else ""
-    return read_project_settings(table, inputs.config, inputs.cibuildwheel, family=family, tests=inputs.tests)
+    families = dict.fromkeys(family_of(inputs.config, libc) for libc in sorted(set(inputs.config.libc)))
+    return read_project_settings(table, inputs.config, inputs.cibuildwheel, families=families, tests=inputs.tests)
 
 
 def _pythons(config: Config) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,9 +61,9 @@ class ProjectSettings:
 
 
 def read_project_settings(
-    table: Mapping[str, Any], config: Config, facts: CibuildwheelFacts, *, family: str, tests: bool
+    table: Mapping[str, Any], config: Config, facts: CibuildwheelFacts, *, families: Collection[str], tests: bool
 ) -> ProjectSettings:
-    """Separate the project's settings into those that stay and those that cannot; family is the base's.
+    """Separate the project's settings into those that stay and those that cannot; families are the bases'.
 
     tests=False leaves its tests out. Every setting that is left out or cannot work is named in a notice.
     """
@@ -78,7 +78,7 @@ def read_project_settings(
         elif name not in ("macos", "windows", "pyodide", "android", "ios"):
             kept |= _keep_table({name: value}, "", facts, tests, notices)
     _note_enable(table, facts, notices)
-    notices += _note_commands(kept, config, family)
+    notices += _note_commands(kept, config, families)
     return ProjectSettings(
         table={name: value for name, value in kept.items() if value not in ({}, [])},
         build=_selector(table.get("build", "*")) or "*",
@@ -165,29 +165,43 @@ def _note_enable(table: Mapping[str, Any], facts: CibuildwheelFacts, notices: li
     )
 
 
-def _note_commands(table: Mapping[str, Any], config: Config, family: str) -> Iterator[Notice]:
-    """Find package managers of another distribution, and those that need root."""
-    if not family:
-        return
-    places = [("", table), ("linux.", table.get("linux", {}))]
-    places += [(f"overrides[{index}].", entry) for index, entry in enumerate(table.get("overrides", []))]
-    for prefix, part in places:
+def _note_commands(table: Mapping[str, Any], config: Config, families: Collection[str]) -> Iterator[Notice]:
+    """Find package managers of another distribution, and those that need root; of a base of no known family nothing."""
+    for prefix, part in _places(table):
+        applying = [family for family in families if family and _applies(part.get("select", "*"), family)]
         for option in _SHELL_OPTIONS:
             for used, program in _managers_in(part.get(option, "")):
-                key = f"[tool.cibuildwheel] {prefix}{option}"
-                if used != family:
-                    yield Notice(
-                        "project-setting-distribution",
-                        f"{key} calls '{program}', but the base is of {_FAMILY_NAMES[family]}: it will fail there",
-                        f"Name the packages in image.packages.{family}, and build with --project-settings ignore "
-                        "or make the command choose by distribution.",
-                    )
-                elif config.container.user != "root":
-                    yield Notice(
-                        "project-setting-root",
-                        f"{key} calls '{program}', which needs root; builds run as an unprivileged user",
-                        f'Name the packages in image.packages.{family}, or set container.user = "root".',
-                    )
+                call = f"[tool.cibuildwheel] {prefix}{option} calls '{program}'"
+                for family in applying:
+                    yield from _note_call(call, used, family, config)
+
+
+def _places(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield "", table
+    yield "linux.", table.get("linux", {})
+    yield from ((f"overrides[{index}].", entry) for index, entry in enumerate(table.get("overrides", [])))
+
+
+def _applies(select: Any, family: str) -> bool:
+    """Tell whether an override may select builds on a base: one that names a single C library means that one."""
+    named = {libc for libc in ("manylinux", "musllinux") if libc in _selector(select)}
+    return len(named) != 1 or (family == "apk") == (named == {"musllinux"})
+
+
+def _note_call(call: str, used: str, family: str, config: Config) -> Iterator[Notice]:
+    if used != family:
+        yield Notice(
+            "project-setting-distribution",
+            f"{call}, but the base is of {_FAMILY_NAMES[family]}: it will fail there",
+            f"Name the packages in image.packages.{family}, and build with --project-settings ignore "
+            "or make the command choose by distribution.",
+        )
+    elif config.container.user != "root":
+        yield Notice(
+            "project-setting-root",
+            f"{call}, which needs root; builds run as an unprivileged user",
+            f'Name the packages in image.packages.{family}, or set container.user = "root".',
+        )
 
 
 def _managers_in(command: Any) -> Iterator[tuple[str, str]]:

@@ -307,6 +307,21 @@ def test_notices_of_the_projects_settings_are_the_plans() -> None:
     assert [notice.code for notice in _plan(facts=facts).notices] == ["project-setting-left-out"]
 
 
+@pytest.mark.parametrize(
+    ("table", "codes"),
+    [
+        ({}, ["project-setting-root"]),
+        ({"libc": ["musllinux"]}, ["project-setting-distribution"]),
+        ({"libc": ["musllinux", "manylinux"]}, ["project-setting-root", "project-setting-distribution"]),
+        ({"libc": ["musllinux", "manylinux"], "image": {"base": "bootstrap"}}, ["project-setting-distribution"]),
+        ({"image": {"base": "registry.example/acme/base:1"}}, []),
+    ],
+)
+def test_the_projects_commands_are_judged_by_every_base(table: dict[str, Any], codes: list[str]) -> None:
+    facts = make_facts('[project]\nname = "kern"\n[tool.cibuildwheel]\nbefore-all = "yum install -y x"\n')
+    assert [notice.code for notice in _plan(table, facts=facts).notices] == codes
+
+
 def test_nothing_selected_is_a_plan_without_jobs_and_images() -> None:
     plan = _plan(selection=Selection(only=("nothing",)))
     assert (plan.jobs, plan.images, len(plan.skipped)) == ((), (), 4)

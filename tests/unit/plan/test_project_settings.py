@@ -9,9 +9,13 @@ from wheelkiln.plan.project_settings import ProjectSettings, merge_environment_v
 
 
 def _read(
-    table: dict[str, Any], config: dict[str, Any] | None = None, *, family: str = "rpm", tests: bool = True
+    table: dict[str, Any],
+    config: dict[str, Any] | None = None,
+    *,
+    families: tuple[str, ...] = ("rpm",),
+    tests: bool = True,
 ) -> ProjectSettings:
-    return read_project_settings(table, make_config(config), CIBUILDWHEEL, family=family, tests=tests)
+    return read_project_settings(table, make_config(config), CIBUILDWHEEL, families=families, tests=tests)
 
 
 def _codes(settings: ProjectSettings) -> list[str]:
@@ -92,7 +96,7 @@ def test_without_tests_their_options_are_gone_everywhere() -> None:
 
 @pytest.mark.parametrize("command", ["yum install -y x", "a; sudo dnf -y install x", ["pip x", "yum -y update"]])
 def test_a_package_manager_of_another_distribution_is_named(command: Any) -> None:
-    settings = _read({"before-all": command}, family="deb")
+    settings = _read({"before-all": command}, families=("deb",))
     assert _codes(settings) == ["project-setting-distribution"]
     assert "the base is of Debian or Ubuntu" in settings.notices[0].message
 
@@ -110,12 +114,42 @@ def test_a_package_manager_that_needs_root_is_named() -> None:
     ["echo yum install", "command -v yum && yum install x", "pip install x", "myyum install x", "apt-cache search x"],
 )
 def test_other_commands_are_not_package_managers(command: str) -> None:
-    codes = _codes(_read({"before-all": command}, family="deb"))
+    codes = _codes(_read({"before-all": command}, families=("deb",)))
     assert codes == (["project-setting-distribution"] if command.startswith("echo") else [])
 
 
+def test_each_base_has_its_package_manager() -> None:
+    settings = _read({"before-all": "apk add x"}, families=("rpm", "apk"))
+    assert [(notice.code, notice.hint) for notice in settings.notices] == [
+        (
+            "project-setting-distribution",
+            "Name the packages in image.packages.rpm, and build with --project-settings ignore "
+            "or make the command choose by distribution.",
+        ),
+        ("project-setting-root", 'Name the packages in image.packages.apk, or set container.user = "root".'),
+    ]
+    assert settings.notices[0].message == (
+        "[tool.cibuildwheel] before-all calls 'apk', but the base is of the RHEL family: it will fail there"
+    )
+
+
+@pytest.mark.parametrize(
+    ("select", "codes"),
+    [
+        ("*", ["project-setting-distribution", "project-setting-root"]),
+        ("*-musllinux_*", ["project-setting-root"]),
+        (["*-musllinux_x86_64", "*-musllinux_aarch64"], ["project-setting-root"]),
+        ("*-manylinux_*", ["project-setting-distribution"]),
+        ("*-manylinux_* *-musllinux_*", ["project-setting-distribution", "project-setting-root"]),
+    ],
+)
+def test_an_override_for_one_c_library_is_judged_by_its_base(select: str | list[str], codes: list[str]) -> None:
+    table = {"overrides": [{"select": select, "before-all": "apk add x"}]}
+    assert _codes(_read(table, families=("rpm", "apk"))) == codes
+
+
 def test_nothing_is_said_of_a_base_of_an_unknown_family() -> None:
-    assert _read({"before-all": "yum install x"}, family="").notices == ()
+    assert _read({"before-all": "yum install x"}, families=("",)).notices == ()
 
 
 def test_options_are_set_at_the_top_or_for_linux() -> None:
