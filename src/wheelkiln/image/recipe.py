@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from wheelkiln.plan.model import Base, ImageSpec
+from wheelkiln.system.process import mask_secrets
 
 __all__ = ["BASE_PACKAGES", "TARGET", "Recipe", "base_reference", "render_recipe", "write_context"]
 
@@ -61,14 +63,19 @@ class Recipe:
         return f"{repository}/{self.name}:{self.tag}"
 
 
-def render_recipe(spec: ImageSpec) -> Recipe:
-    """Render the Dockerfile, the bake file and all that they need; the same spec always gives the same tag."""
-    files = dict(_static_files())
-    files["pins.env"] = _render_pins((_data() / "pins.toml").read_text(encoding="utf-8"), spec.download_mirror)
+def render_recipe(spec: ImageSpec, data: Traversable | None = None) -> Recipe:
+    """Render the Dockerfile, the bake file and all that they need; the same spec always gives the same tag.
+
+    data is a directory that stands for the shipped one.
+    """
+    data = data or _data()
+    template = (data / "Dockerfile.j2").read_text(encoding="utf-8")
+    files = dict(_static_files(data))
+    files["pins.env"] = _render_pins((data / "pins.toml").read_text(encoding="utf-8"), spec.download_mirror)
     files[".dockerignore"] = _render_dockerignore(files)
     inputs = _render_inputs(spec, _digest(files))
-    digest = _digest({**files, "Dockerfile": _render_dockerfile(spec, inputs, recipe_digest="")})
-    files["Dockerfile"] = _render_dockerfile(spec, inputs, recipe_digest=digest)
+    digest = _digest({**files, "Dockerfile": _render_dockerfile(template, spec, inputs, recipe_digest="")})
+    files["Dockerfile"] = _render_dockerfile(template, spec, inputs, recipe_digest=digest)
     tag = digest[:_DIGEST_LENGTH]
     names = {spec.name_for(base.arch): f"{LOCAL_REPOSITORY}/{spec.name_for(base.arch)}:{tag}" for base in spec.bases}
     files["docker-bake.json"] = _render_bake(spec, f"{LOCAL_REPOSITORY}/{spec.name}:{tag}")
@@ -95,7 +102,7 @@ def _interpreters(base: Base) -> list[list[str]]:
     return [[found.tag, found.version, str(found.prefix)] for found in base.interpreters]
 
 
-def _render_dockerfile(spec: ImageSpec, inputs: str, *, recipe_digest: str) -> str:
+def _render_dockerfile(template: str, spec: ImageSpec, inputs: str, *, recipe_digest: str) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -109,8 +116,7 @@ def _render_dockerfile(spec: ImageSpec, inputs: str, *, recipe_digest: str) -> s
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - a Dockerfile, not HTML; every value is validated by the configuration
     )
-    template = environment.from_string((_data() / "Dockerfile.j2").read_text(encoding="utf-8"))
-    return template.render(
+    return environment.from_string(template).render(
         bases=[_render_base(spec, base) for base in spec.bases],
         family=spec.family,
         cache_id=spec.bootstrap.release if spec.bootstrap else spec.name,
@@ -143,9 +149,9 @@ def _render_base(spec: ImageSpec, base: Base) -> dict[str, str]:
     }
 
 
-def _quote(text: str) -> str:
-    """Quote a value for LABEL, which knows JSON's escapes and would replace variables."""
-    return json.dumps(text, ensure_ascii=False).replace("$", r"\$")
+def _quote(value: str) -> str:
+    """Quote a label's value so that builders neither expand nor end it (Dockerfile reference: environment)."""
+    return '"' + re.sub(r'([\\"$])', r"\\\1", " ".join(value.splitlines())) + '"'
 
 
 def _render_packages(spec: ImageSpec) -> str:
@@ -174,13 +180,17 @@ def _labels(spec: ImageSpec, inputs: str, recipe_digest: str) -> dict[str, str]:
 
 
 def _render_inputs(spec: ImageSpec, files_digest: str) -> str:
-    """Say in one line of JSON what an image is made from, without places of this machine."""
+    """Say in one line of JSON what an image is made from, without places of this machine and mirrors' passwords."""
     table: dict[str, Any] = asdict(spec)
     bases = {
         base.arch: base_reference(spec, base) if spec.bootstrap else f"{base.reference} {base.digest}".strip()
         for base in spec.bases
     }
     table = {key: value for key, value in table.items() if value} | {"bases": bases, "scripts": files_digest[:12]}
+    if spec.download_mirror:
+        table["download_mirror"] = mask_secrets(spec.download_mirror)
+    if spec.bootstrap:
+        table["bootstrap"]["mirror"] = mask_secrets(spec.bootstrap.mirror)
     return json.dumps(table, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -211,9 +221,9 @@ def _render_pins(text: str, mirror: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _static_files() -> Iterator[tuple[str, str]]:
+def _static_files(data: Traversable) -> Iterator[tuple[str, str]]:
     for directory in ("scripts", "requirements", "features/x86_64", "features/aarch64"):
-        entries = _data().joinpath(*directory.split("/")).iterdir()
+        entries = data.joinpath(*directory.split("/")).iterdir()
         for entry in sorted(entries, key=lambda item: item.name):
             if entry.is_file() and not entry.name.endswith(".in"):
                 yield f"{directory}/{entry.name}", entry.read_text(encoding="utf-8")
