@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
 from wheelkiln.image.registry import UPLOAD_STATE, explain_registry
 from wheelkiln.system.process import mask_secrets
@@ -11,8 +12,10 @@ from wheelkiln.system.process import mask_secrets
 __all__ = ["explain_failure"]
 
 _KEPT_LINES = 25
+_RULE = "-" * 6
 _STEP_PREFIX = re.compile(r"^(#\d+ )?(\d+\.\d+ )?")
 _SOURCE_LISTING = re.compile(r"^\s*(\d+ \| |>>> )|^-{5,}$|^Dockerfile:\d+$")
+_BUILDAH_STEP = re.compile(r"^(\[\d+/\d+\] )?STEP \d+(/\d+)?: ")
 _KNOWN = (
     (
         r"has not the pinned SHA-256",
@@ -25,7 +28,7 @@ _KNOWN = (
         "answers ('pip config list')? Nothing was installed.",
     ),
     (
-        r"the pinned|cannot be fetched: ",
+        r"cannot be fetched: ",
         'The pinned download cannot be reached: image.download-mirror names another place, image.ccache = "auto" '
         "takes the base's own package instead.",
     ),
@@ -51,6 +54,7 @@ _KNOWN = (
         "The builder cannot run this architecture: 'wheelkiln image build --register-emulators', "
         "or a machine in [tool.wheelkiln.hosts].",
     ),
+    (r"failed to push ", ""),
     (
         r"failed to resolve source metadata|failed to do request|initializing source docker://|pinging container reg",
         "The base image could not be fetched. Is its registry reachable ('docker pull' it by hand)? "
@@ -74,15 +78,30 @@ def explain_failure(lines: Sequence[str]) -> tuple[tuple[str, ...], str]:
         return reasons[-1:], explain_registry(text) or _PUSH
     for pattern, hint in _KNOWN:
         if re.search(pattern, text):
-            return reasons, hint
+            return reasons, hint or explain_registry(text) or _OTHERWISE
     return reasons, explain_registry(text) or _OTHERWISE
 
 
 def _reasons(lines: Sequence[str]) -> list[str]:
     """What the failed step printed: BuildKit repeats it between two rules and says why last; others print it last."""
-    rules = [index for index, line in enumerate(lines) if line == "------"]
-    block = lines[rules[0] + 2 : rules[1]] if len(rules) > 1 else lines[-_KEPT_LINES:]
+    block = list(_repeated(lines)) or _last_step(lines)
     verdict = [line for line in lines if line.startswith(("ERROR: ", "error: "))]
     plain = [_STEP_PREFIX.sub("", line) for line in (*block, *verdict[-1:]) if line.strip()]
     kept = [line for line in plain if not _SOURCE_LISTING.match(line)]
     return list(dict.fromkeys(kept[-_KEPT_LINES:]))
+
+
+def _repeated(lines: Sequence[str]) -> Iterator[str]:
+    """Yield what BuildKit repeats of each failed step; a cache that could not be read is one, too, with no lines."""
+    inside = False
+    for line, following in zip_longest(lines, lines[1:], fillvalue=""):
+        if line == _RULE:
+            inside = following.startswith(" > ")
+        elif inside and not line.startswith(" > "):
+            yield line
+
+
+def _last_step(lines: Sequence[str]) -> Sequence[str]:
+    """Leave out what buildah printed of earlier steps."""
+    begun = [index for index, line in enumerate(lines) if _BUILDAH_STEP.match(line)]
+    return lines[begun[-1] + 1 :] if begun else lines
