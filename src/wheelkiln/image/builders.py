@@ -22,7 +22,7 @@ _SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """A builder that answered. native is true where one of its nodes was configured for other architectures."""
+    """A builder that answered; platforms are those of all its nodes, in OCI's notation."""
 
     name: str
     driver: str
@@ -77,12 +77,13 @@ def _create_args(config: BuilderConfig, endpoint: str) -> list[str]:
 
 
 def _create(engine: ContainerEngine, name: str, calls: Sequence[Sequence[str]]) -> Builder:
-    for call in calls:
+    for index, call in enumerate(calls):
         options = [word for word in call if word.startswith("--")]
         endpoint = [word for word in call if not word.startswith("--")]
         done = engine.run("buildx", "create", f"--name={name}", *options, *endpoint, timeout=_SECONDS)
         if not done.ok:
-            engine.run("buildx", "rm", "--force", name)
+            if index:  # else it is not ours: whatever has that name was there before
+                engine.run("buildx", "rm", "--force", name)
             where = f" at {mask_secrets(endpoint[0])}" if endpoint else ""
             raise EnvironmentProblem(
                 f"the builder {name} could not be created{where}: {done.last_line}",
@@ -99,11 +100,19 @@ def _create(engine: ContainerEngine, name: str, calls: Sequence[Sequence[str]]) 
 
 
 def _inspect(engine: ContainerEngine, name: str, *, bootstrap: bool = False) -> Builder | None:
-    """Ask buildx, whose inspect has no other notation than text (docker buildx inspect)."""
+    """Ask buildx, whose inspect has no other notation than text (docker buildx inspect).
+
+    Return None for a builder that is not there; raise EnvironmentProblem when it is, with a node that fails.
+    """
     more = ["--bootstrap"] if bootstrap else []
     done = engine.run("buildx", "inspect", *more, *([name] if name else []), timeout=_SECONDS)
-    if not done.ok or re.search(r"^Error:", done.stdout, re.MULTILINE):
+    if not done.ok:
         return None
+    if failed := re.search(r"^Error:(.*)$", done.stdout, re.MULTILINE):
+        raise EnvironmentProblem(
+            f"the builder {name or 'of docker'} does not answer: {mask_secrets(failed[1].strip())}",
+            hint="'docker buildx ls' lists all, 'docker buildx rm' removes one. '--builder default' is docker's own.",
+        )
     found = {key: value.strip() for key, value in re.findall(r"^(Name|Driver):(.*)$", done.stdout, re.MULTILINE)[:2]}
     return Builder(found.get("Name", name), found.get("Driver", ""), frozenset(_platforms(done.stdout)))
 
