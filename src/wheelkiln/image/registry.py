@@ -16,7 +16,11 @@ __all__ = ["UPLOAD_STATE", "Answer", "Registry", "explain_registry"]
 
 _SECONDS = 30.0
 _OCI = {"x86_64": "amd64", "aarch64": "arm64"}
-_ABSENT = re.compile(r"not found|manifest unknown|name unknown|no such manifest|does not exist", re.IGNORECASE)
+_ABSENT = re.compile(
+    r"(?<!executable file )not found|manifest unknown|name unknown|no such manifest|does not exist|"
+    r"no image found in (manifest list|image index)",
+    re.IGNORECASE,
+)
 _DENIED = re.compile(r"\b401\b|\b403\b|unauthorized|authentication required|denied|forbidden", re.IGNORECASE)
 UPLOAD_STATE = re.compile(r"\?_state=[^\s\"]+")
 """What a registry hands back with each piece of an upload; it says nothing to people."""
