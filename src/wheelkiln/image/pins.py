@@ -18,8 +18,8 @@ def pin_bases(
 ) -> ImageSpec:
     """Return the spec with the digests of bases that are named by a tag.
 
-    A digest is looked up once and remembered, until refresh asks again. Without an engine only what is remembered
-    counts. An image that no registry knows is named by its local content.
+    A digest is looked up once and remembered, until refresh asks again and gets an answer. Without an engine only what
+    is remembered counts. An image that no registry knows is named by its local content.
     """
     if spec.bootstrap is not None:
         return spec
@@ -29,11 +29,12 @@ def pin_bases(
 def _pin(base: Base, memory: ImageMemory, engine: ContainerEngine | None, *, refresh: bool) -> Base:
     if base.digest or "@" in base.reference:
         return base
-    known = "" if refresh else memory.base_digest(base.reference)
-    if not known and engine is not None:
-        known = Registry(engine).resolves(base.reference)
-        if known:
-            memory.remember_base(base.reference, known)
+    known = memory.base_digest(base.reference)
+    if engine is not None and (refresh or not known):
+        found = Registry(engine).resolves(base.reference)
+        if found:
+            memory.remember_base(base.reference, found)
+        known = found or known
     if known:
         return replace(base, digest=known)
     local = ImageStore(engine).find(base.reference) if engine is not None else None
