@@ -85,11 +85,11 @@ def _registry_caches(option: str, caches: Sequence[str]) -> list[str]:
     """Buildah keeps its cache in a repository, named without BuildKit's fields (podman-build(1))."""
     found = []
     for cache in caches:
-        fields = dict(field.partition("=")[::2] for field in cache.split(","))
-        if fields.get("type", "registry") != "registry" or not fields.get("ref", cache):
+        fields = dict(field.partition("=")[::2] for field in cache.split(",")) if "=" in cache else {"ref": cache}
+        if fields.get("type", "registry") != "registry" or not fields.get("ref"):
             raise UsageProblem(
                 f"{option} {cache}: podman can only keep a build cache in a registry",
                 hint="Use type=registry,ref=REPOSITORY, or --engine docker.",
             )
-        found.append(f"{option}={re.sub(r':[^/:]+$', '', fields.get('ref', cache))}")
+        found.append(f"{option}={re.sub(r':[^/:]+$', '', fields['ref'])}")
     return found
