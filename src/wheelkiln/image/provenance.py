@@ -30,5 +30,7 @@ def source_url(pyproject: Mapping[str, Any]) -> str:
     """Return the project's repository from its metadata, empty where it names none."""
     project = pyproject.get("project", {})
     urls = project.get("urls", {}) if isinstance(project, dict) else {}
+    if not isinstance(urls, dict):
+        return ""
     known = {"".join(char for char in str(name).lower() if char.isalpha()): str(url) for name, url in urls.items()}
     return next((mask_secrets(known[name]) for name in _SOURCE_NAMES if name in known), "")
