@@ -119,7 +119,7 @@ def _inspect(engine: ContainerEngine, name: str, *, bootstrap: bool = False) -> 
 
 def _platforms(text: str) -> Iterator[str]:
     for line in re.findall(r"^Platforms:(.*)$", text, re.MULTILINE):
-        yield from (entry.strip().rstrip("*") for entry in line.split(","))
+        yield from (entry.strip().rstrip("*") for entry in line.split(",") if entry.strip())
 
 
 def _node_name(name: str) -> str:

@@ -47,6 +47,8 @@ def build_with_buildkit(
     run = _Bake(engine, host, builder, scratch, inputs.build_args, log)
     run.bake("report.json", make_report_bake(inputs, reports), [REPORT_TARGET], inputs)
     final = make_final_bake(inputs, read_reports(reports, inputs.architectures))
+    if not final["target"]:  # neither loaded nor pushed nor kept in a cache: it was a trial
+        return
     try:
         run.bake("final.json", final, list(final["target"]), inputs)
     finally:

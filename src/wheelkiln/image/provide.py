@@ -75,6 +75,7 @@ class ImageProvider:
     def provide(self, spec: ImageSpec, architectures: Sequence[str]) -> tuple[BuiltImage, ...]:
         """Return the spec's images for these architectures, pulling or building what is absent.
 
+        Without the option load, what is built does not stay here, and is not among them.
         Raise EnvironmentProblem with the reason when that fails; no half-made reference is left behind.
         """
         recipe = render_recipe(spec)
@@ -88,7 +89,7 @@ class ImageProvider:
                 if needed:
                     self._build(spec, recipe, needed)
                 origins |= dict.fromkeys(pulled, Origin.PULLED) | dict.fromkeys(needed, Origin.BUILT)
-        if not self.options.load and always:
+        if not self.options.load and Origin.BUILT in origins.values():
             return ()
         return tuple(self._describe(spec, recipe, arch, origins[arch]) for arch in architectures)
 
