@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from wheelkiln.errors import EnvironmentProblem
@@ -11,7 +11,7 @@ from wheelkiln.system.process import Runner
 __all__ = ["advise_emulator", "read_emulated", "register_emulator"]
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
-_QEMU = ("/usr/bin/qemu-{arch}-static", "/usr/bin/qemu-{arch}", "/usr/local/bin/qemu-{arch}-static")
+EMULATORS = ("/usr/bin/qemu-{arch}-static", "/usr/bin/qemu-{arch}", "/usr/local/bin/qemu-{arch}-static")
 _ELF: Mapping[str, bytes] = {"x86_64": b"\x3e\x00", "aarch64": b"\xb7\x00"}
 """The ``e_machine`` field of an ELF file (System V ABI: x86-64 62, AArch64 183)."""
 
@@ -50,12 +50,12 @@ def advise_emulator(arch: str) -> str:
     )
 
 
-def register_emulator(arch: str, runner: Runner, binfmt: Path = BINFMT) -> Path:
-    """Make the kernel run an architecture's programs with the qemu that is installed; return that program.
+def register_emulator(arch: str, runner: Runner, binfmt: Path = BINFMT, places: Sequence[str] = EMULATORS) -> Path:
+    """Make the kernel run an architecture's programs with the qemu that is at one of the places; return that program.
 
     Needs root. The registration lasts until the machine is restarted. Raise EnvironmentProblem with the reason.
     """
-    candidates = [Path(name.format(arch=arch)) for name in _QEMU]
+    candidates = [Path(name.format(arch=arch)) for name in places]
     emulator = next((path for path in candidates if path.is_file()), None)
     if emulator is None:
         raise EnvironmentProblem(f"no emulator for {arch} is installed on this machine", hint=advise_emulator(arch))
