@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import platform
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from tests.fakes import Answer, Call, FakeRunner
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.bootstrap import add_interpreters, make_base_tarball, relocate_text
 from wheelkiln.image.recipe import BASE_PACKAGES
-from wheelkiln.plan.model import ImageSpec
+from wheelkiln.plan.model import Base, Bootstrap, ImageSpec
 from wheelkiln.system.interpreters import Interpreter
 
 _ROOT = "opt/python/cp312-cp312"
@@ -126,36 +127,34 @@ def test_relocation(text: str, moved: str) -> None:
     assert relocate_text(text, Path("/p/3.12"), Path("/t")) == moved
 
 
-def _spec(interpreter: Interpreter | None = None, **fields: str) -> ImageSpec:
-    values = {"arch": "x86_64", "distribution": "debian", "release": "bookworm", **fields}
-    return ImageSpec(
-        name="b",
-        arch=values["arch"],
-        base="bootstrap",
-        family="deb",
-        distribution=values["distribution"],
-        release=values["release"],
-        interpreters=(interpreter,) if interpreter else (),
-    )
+def _make(tmp_path: Path, runner: FakeRunner, base: Base, bootstrap: Bootstrap | None = None) -> Path:
+    spec = ImageSpec("bootstrap", "deb", (base,), bootstrap=bootstrap or Bootstrap("debian", "bookworm"))
+    return make_base_tarball(spec, base, tmp_path, runner, lambda _: None)
 
 
 def _mmdebstrap(call: Call) -> Answer:
-    tarfile.open(call.argv[-1], "w").close()
+    tarball = next(word for word in call.argv if word.endswith(".tar"))
+    tarfile.open(tarball, "w").close()
     return Answer("I: done\n")
 
 
 @pytest.fixture
-def with_mmdebstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put an empty program of that name on PATH: it is looked for, never run."""
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put empty programs on PATH: they are looked for, never run."""
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/mmdebstrap").touch(0o755)
+    for name in ("mmdebstrap", "arch-test"):
+        (tmp_path / "bin" / name).touch(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    return tmp_path / "bin"
 
 
-@pytest.mark.usefixtures("with_mmdebstrap")
+@pytest.mark.usefixtures("programs")
 def test_mmdebstrap_makes_the_base(tmp_path: Path, interpreter: Interpreter) -> None:
     runner, lines = FakeRunner({"mmdebstrap": _mmdebstrap}), list[str]()
-    tarball = make_base_tarball(_spec(interpreter, arch="aarch64"), tmp_path, runner, lines.append)
+    base = Base("aarch64", interpreters=(interpreter,))
+    spec = ImageSpec("bootstrap", "deb", (base,), bootstrap=Bootstrap("debian", "bookworm"))
+    tarball = make_base_tarball(spec, base, tmp_path, runner, lines.append)
     argv = runner.calls[0].argv
     assert argv[:3] == ("mmdebstrap", "--variant=minbase", "--architectures=arm64")
     assert f"--include={','.join(BASE_PACKAGES)}" in argv
@@ -163,14 +162,42 @@ def test_mmdebstrap_makes_the_base(tmp_path: Path, interpreter: Interpreter) -> 
     assert lines == ["I: done"]
     with tarfile.open(tarball) as archive:
         assert f"{_ROOT}/bin/python3.12" in archive.getnames()
+        assert "opt/python/own-pythons.txt" not in archive.getnames()
 
 
-@pytest.mark.usefixtures("with_mmdebstrap")
+@pytest.mark.usefixtures("programs")
+def test_a_mirror_and_packages_of_ones_own_reach_mmdebstrap(tmp_path: Path) -> None:
+    runner = FakeRunner({"mmdebstrap": _mmdebstrap})
+    bootstrap = Bootstrap("debian", "trixie", "https://mirror.example/debian", ("libnuma-dev",))
+    tarball = _make(tmp_path, runner, Base("x86_64"), bootstrap)
+    argv = runner.calls[0].argv
+    assert f"--include={','.join((*BASE_PACKAGES, 'libnuma-dev'))}" in argv
+    assert argv[-3:] == ("trixie", str(tarball), "https://mirror.example/debian")
+
+
+@pytest.mark.usefixtures("programs")
+def test_the_distributions_own_python_is_installed_and_named(tmp_path: Path) -> None:
+    runner = FakeRunner({"mmdebstrap": _mmdebstrap})
+    tarball = _make(tmp_path, runner, Base("x86_64", own_python="cp311"))
+    (include,) = (word for word in runner.calls[0].argv if word.startswith("--include="))
+    assert {"python3.11-dev", "python3.11-venv"} <= set(include.split(","))
+    with tarfile.open(tarball) as archive:
+        assert _text(archive, "opt/python/own-pythons.txt") == "cp311\n"
+
+
+@pytest.mark.usefixtures("programs")
+def test_bases_of_two_architectures_are_two_files(tmp_path: Path) -> None:
+    runner = FakeRunner({"mmdebstrap": _mmdebstrap})
+    tarballs = {_make(tmp_path, runner, Base(arch)) for arch in ("x86_64", "aarch64")}
+    assert len(tarballs) == 2
+
+
+@pytest.mark.usefixtures("programs")
 def test_a_failed_base_shows_the_reasons_alone(tmp_path: Path) -> None:
     output = "I: a\nW: careful\nGet:1 x\nE: no such release\nI: b\n"
     runner = FakeRunner({"mmdebstrap": Answer(output, returncode=1)})
     with pytest.raises(EnvironmentProblem) as caught:
-        make_base_tarball(_spec(release="nosuch"), tmp_path, runner, lambda _: None)
+        _make(tmp_path, runner, Base("x86_64"), Bootstrap("debian", "nosuch"))
     assert caught.value.message.splitlines() == [
         "mmdebstrap could not make the base:",
         "  | W: careful",
@@ -179,7 +206,16 @@ def test_a_failed_base_shows_the_reasons_alone(tmp_path: Path) -> None:
     assert "Is 'nosuch' a release of debian" in caught.value.hint
 
 
-def test_without_mmdebstrap_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_without_mmdebstrap_the_way_out_is_named(tmp_path: Path, programs: Path) -> None:
+    (programs / "mmdebstrap").unlink()
     with pytest.raises(EnvironmentProblem, match="mmdebstrap, which is not installed"):
-        make_base_tarball(_spec(), tmp_path, FakeRunner(), lambda _: None)
+        _make(tmp_path, FakeRunner(), Base("x86_64"))
+
+
+def test_another_architecture_needs_a_test_of_the_emulator(tmp_path: Path, programs: Path) -> None:
+    (programs / "arch-test").unlink()
+    runner = FakeRunner({"mmdebstrap": _mmdebstrap})
+    _make(tmp_path, runner, Base("x86_64"))
+    with pytest.raises(EnvironmentProblem, match="a base for aarch64 only where arch-test is installed"):
+        _make(tmp_path, runner, Base("aarch64"))
+    assert len(runner.calls) == 1
