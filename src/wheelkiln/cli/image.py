@@ -19,7 +19,7 @@ from wheelkiln.plan.model import ImageSpec
 from wheelkiln.system.engine import ContainerEngine, EngineName, find_engine
 from wheelkiln.system.host import HostFacts
 from wheelkiln.system.interpreters import find_interpreters
-from wheelkiln.system.process import ProcessRunner
+from wheelkiln.system.process import Runner
 
 if TYPE_CHECKING:
     from wheelkiln.image.bake import BuildOptions
@@ -38,7 +38,7 @@ class _Images:
     config: Config
     host: HostFacts
     engine: ContainerEngine
-    runner: ProcessRunner
+    runner: Runner
     directory: Path
     specs: tuple[ImageSpec, ...]
     architectures: tuple[str, ...]
@@ -109,14 +109,12 @@ def build(
 
     An image is named by its recipe's digest. One that image.repository has is pulled instead of built.
     """
-    images = _gather(**values, pull=pull)
-    config = images.config.image
-    if push and not config.repository:
-        raise UsageProblem("--push needs to know where", hint='Set [tool.wheelkiln.image] repository = "HOST/NAME".')
-    if register_emulators:
-        images = _register_emulators(images)
     from wheelkiln.image.bake import BuildOptions
 
+    images = _gather(**values, pull=pull)
+    config = images.config.image
+    if register_emulators:
+        images = _register_emulators(images)
     options = BuildOptions(
         repository=config.repository,
         push=push,
@@ -135,13 +133,16 @@ def build(
 @click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 def inspect(output: str, **values: Any) -> None:
     """Show the images: layers and their sizes over the base, toolchain, labels, and what would change."""
+    _inspect(_gather(**values), output)
+
+
+def _inspect(images: _Images, output: str) -> None:
     from wheelkiln.image.lookup import view_image
     from wheelkiln.image.memory import ImageMemory
     from wheelkiln.image.recipe import render_recipe
     from wheelkiln.report.images import render_views, views_as_json
     from wheelkiln.system.image_store import ImageStore
 
-    images = _gather(**values)
     memory, store = ImageMemory(images.cache_dir), ImageStore(images.engine)
     views = []
     for spec in images.specs:
@@ -160,14 +161,15 @@ def inspect(output: str, **values: Any) -> None:
 @_image_options
 def push(**values: Any) -> None:
     """Push the images that are there to image.repository, and then one manifest list of all architectures."""
+    _push(_gather(**values))
+
+
+def _push(images: _Images) -> None:
     from wheelkiln.image.recipe import render_recipe
     from wheelkiln.image.registry import Registry
     from wheelkiln.system.image_store import ImageStore
 
-    images = _gather(**values)
-    repository = images.config.image.repository
-    if not repository:
-        raise UsageProblem("image.repository says where to push to", hint='repository = "HOST/NAME"')
+    repository = _check_repository(images)
     for spec in images.specs:
         recipe = render_recipe(spec)
         names = {
@@ -190,12 +192,15 @@ def push(**values: Any) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 def prune(all_images: bool, dry_run: bool, **values: Any) -> None:
     """Remove images of recipes that no project uses any more."""
+    _prune(_gather(**values), all_images=all_images, dry_run=dry_run)
+
+
+def _prune(images: _Images, *, all_images: bool, dry_run: bool) -> None:
     from wheelkiln.image.lookup import find_unused
     from wheelkiln.image.memory import ImageMemory
     from wheelkiln.image.recipe import base_reference, render_recipe
     from wheelkiln.system.image_store import ImageStore
 
-    images = _gather(**values)
     store, memory = ImageStore(images.engine), ImageMemory(images.cache_dir)
     keep = [name for spec in images.specs for name in render_recipe(spec).references.values()]
     keep += [base_reference(spec, base) for spec in images.specs if spec.bootstrap for base in spec.bases]
@@ -266,11 +271,23 @@ def _register_emulators(images: _Images) -> _Images:
     return replace(images, host=replace(images.host, emulated=read_emulated()))
 
 
+def _check_repository(images: _Images) -> str:
+    repository = images.config.image.repository
+    if not repository:
+        raise UsageProblem(
+            "image.repository says where images are pushed to, and is not set",
+            hint='Set [tool.wheelkiln.image] repository = "HOST/NAME".',
+        )
+    return repository
+
+
 def _build(images: _Images, options: BuildOptions, output: str) -> None:
     from wheelkiln.cli.progress import make_image_log
     from wheelkiln.image.memory import ImageMemory
     from wheelkiln.image.recipe import render_recipe
 
+    if options.push:
+        _check_repository(images)
     found: list[BuiltImage] = []
     pushed: list[str] = []
     with make_image_log() as log:
