@@ -175,6 +175,7 @@ def test_machines_that_are_not_needed_make_no_builder() -> None:
     assert _choose(runner, hosts=_HOSTS, architectures=("x86_64",)).name == "default"
     native = {"spare": HostConfig(docker="spare", arch=("x86_64",))}
     assert _choose(runner, hosts=native).name == "default"
+    assert set(runner.lines) == {"docker buildx inspect"}
 
 
 def test_a_builder_with_nodes_is_made_once_and_another_configuration_makes_another() -> None:

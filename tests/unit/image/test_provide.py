@@ -186,12 +186,14 @@ def test_a_registry_that_does_not_answer_costs_a_message_and_a_build(tmp_path: P
     assert f"{reference} could not be looked for, so it is built here: {reason}" in provider.said
 
 
-@pytest.mark.parametrize(
-    "changes", [{"no_cache": True}, {"push": True, "repository": "h/r"}, {"cache_to": ("type=gha",)}]
-)
-def test_what_must_be_built_is_built_even_where_it_is_there(tmp_path: Path, changes: dict[str, Any]) -> None:
-    docker = FakeDocker(name_of(PYPA), name_of(PYPA, "aarch64"))
-    provider = docker.provider(tmp_path, options=BuildOptions(**changes))
+@pytest.mark.parametrize("changes", [{"no_cache": True}, {"push": True}, {"cache_to": ("type=gha",)}])
+@pytest.mark.parametrize("present", [(), ("x86_64",), ARCHITECTURES])
+def test_what_must_be_built_is_built_wherever_it_is_there(
+    tmp_path: Path, changes: dict[str, Any], present: tuple[str, ...]
+) -> None:
+    docker = FakeDocker(*(name_of(PYPA, arch) for arch in present))
+    docker.runner.script = {**docker.script(), "docker buildx imagetools inspect": Answer(_INDEX)}
+    provider = docker.provider(tmp_path, options=BuildOptions(repository="h/r", **changes))
     images = provider.provide(*ARCHITECTURES)
     assert [image.origin for image in images] == [Origin.BUILT] * 2
     assert len(docker.bakes) == 2

@@ -145,13 +145,24 @@ def test_docker_absent_is_told_from_denied_and_unreachable(printed: str, answer:
     assert len(runner.calls) == 1
 
 
-def test_a_pull_that_breaks_off_is_no_answer() -> None:
-    reason = "error pulling image configuration: download failed after attempts=6: unexpected EOF"
+@pytest.mark.parametrize(
+    ("reason", "answer"),
+    [
+        ("error pulling image configuration: download failed after attempts=6: unexpected EOF", Found.NO_ANSWER),
+        (
+            "Error response from daemon: pull access denied for acme/kiln, repository does not exist or may require "
+            "'docker login': denied: requested access to the resource is denied",
+            Found.NO_ANSWER,
+        ),
+        (f"Error response from daemon: manifest for {_LISTED} not found: manifest unknown", Found.ABSENT),
+    ],
+)
+def test_a_pull_that_fails_is_told_from_one_of_what_is_not_there(reason: str, answer: Found) -> None:
     script: dict[str, Script] = {
         "docker buildx imagetools": Answer(_index()),
         "docker pull": Answer(returncode=1, stderr=reason),
     }
-    assert Registry(make_engine(FakeRunner(script))).pull(_LISTED, "x86_64", _LOCAL) == (Found.NO_ANSWER, reason)
+    assert Registry(make_engine(FakeRunner(script))).pull(_LISTED, "x86_64", _LOCAL) == (answer, reason)
 
 
 def test_a_registry_that_takes_too_long_is_no_answer() -> None:
