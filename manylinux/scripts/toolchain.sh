@@ -38,8 +38,8 @@ link_clang() { # SUFFIX
 
 apt_toolchain() {
     packages --deb gcc g++ make git patch file unzip xz-utils ca-certificates pkg-config
-    # One package more makes the lists be read where all of the above were there.
-    apt-cache --names-only search '^g\+\+-[0-9]+$' | grep -q . || apt-get update -qq
+    export APT_CONFIG=/var/cache/apt/wheelkiln.conf
+    packages --update
     local version
     version=$(newest_deb g++)
     if [ -n "$version" ] && [ "$version" -gt "$(gcc -dumpversion | cut -d. -f1)" ]; then

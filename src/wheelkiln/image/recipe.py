@@ -131,11 +131,6 @@ def _render_dockerfile(template: str, spec: ImageSpec, inputs: str, *, recipe_di
     )
 
 
-def _quote(value: str) -> str:
-    """Write a value that a Dockerfile takes literally: in its double quotes a dollar begins a variable."""
-    return json.dumps(value, ensure_ascii=False).replace("$", "\\$")
-
-
 def _render_base(spec: ImageSpec, base: Base) -> dict[str, str]:
     """Give the image that FROM names, and the name and digest that labels tell (OCI: image annotations)."""
     reference = base_reference(spec, base) if spec.bootstrap else base.reference

@@ -12,12 +12,14 @@ from tests.fakes import Answer, Call, FakeRunner, Script
 from tests.unit.image.values import ARCHITECTURES, BOOTSTRAP, DIGEST, PYPA, FakeStore, name_of
 from tests.values import CIBUILDWHEEL, make_config, make_engine, make_host
 from wheelkiln.cli.image import _build, _Images, _impossible, _inspect, _make_provider, _prune, _push, command
+from wheelkiln.cli.own_config import OwnConfig
 from wheelkiln.errors import EnvironmentProblem, UsageProblem, WheelkilnError
 from wheelkiln.image.bake import BuildOptions, Provenance
 from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.recipe import base_reference, render_recipe
 from wheelkiln.plan.images import make_images
 from wheelkiln.plan.model import ImageSpec
+from wheelkiln.system.process import ProcessRunner
 
 _TAG = render_recipe(PYPA).tag
 _LABELS = {"io.wheelkiln.toolchain": "gcc 14.2.1 sve2", "io.wheelkiln.versions": "ccache 4.13.6"}
@@ -73,13 +75,16 @@ def _images(
     architectures: tuple[str, ...] = ARCHITECTURES,
     image: dict[str, Any] | None = None,
 ) -> _Images:
+    (directory / "pyproject.toml").write_text('[project]\nname = "kern"\nurls = { Source = "https://host/kern" }\n')
+    host = make_host(cache_dir=directory.parent / "cache", cwd=directory, emulated=frozenset({"aarch64"}))
+    config = make_config({"image": image or {}})
     return _Images(
-        config=make_config({"image": image or {}}),
-        host=make_host(cache_dir=directory.parent / "cache", cwd=directory, emulated=frozenset({"aarch64"})),
+        own=OwnConfig(config, host, ProcessRunner(), directory),
+        config=config,
+        host=host,
         engine=make_engine(docker.runner),
         runner=docker.runner,
         directory=directory,
-        pyproject={"project": {"urls": {"Source": "https://host/kern"}}},
         specs=specs,
         architectures=architectures,
     )
@@ -168,7 +173,7 @@ def test_the_provider_is_made_of_what_is_configured(directory: Path) -> None:
     images = _images(FakeDocker(), directory, image={"builder": {"name": "ci"}})
     provider = _make_provider(images, BuildOptions(), print)
     assert provider.builder.name == "ci"
-    assert provider.pip.index_url == "https://index.example/simple"
+    assert provider.pip().index_url == "https://index.example/simple"
     assert provider.cache_dir == images.cache_dir
     assert provider.provenance() == Provenance("https://host/kern")
     assert provider.options.attestations == ()

@@ -27,6 +27,7 @@ Platforms:        {platforms}
 """
 _REFUSED = """\
 #9 pushing layers
+#9 ERROR: failed to push h/r: denied
 ERROR: target image: failed to solve: failed to push h/r: denied
 """
 
@@ -45,6 +46,7 @@ class FakeBuildKit:
         script: dict[str, Script] = {
             "docker buildx inspect": inspected,
             "docker buildx bake": self.bake,
+            "docker rmi": Answer(),
             "docker save": self.save,
             "tar -xf": self.unpack,
         }

@@ -105,7 +105,7 @@ class Provider:
             engine=make_engine(docker.runner),
             host=make_host(emulated=frozenset({"aarch64"})),
             cache_dir=self.cache_dir,
-            pip=PipSettings(),
+            pip=PipSettings,
             say=self.said.append,
             log=lambda _: None,
         )
@@ -287,7 +287,7 @@ def test_pips_configuration_reaches_the_build_as_a_private_file(tmp_path: Path) 
         trusted_hosts=("host", "two"),
         proxy="http://proxy:3128",
     )
-    docker.provider(tmp_path, pip=pip).provide()
+    docker.provider(tmp_path, pip=lambda: pip).provide()
     assert docker.secrets["pip"] == (
         "[global]\nindex-url = https://u:pw@host/simple\nextra-index-url = https://two/simple\n"
         "trusted-host = host two\nproxy = http://proxy:3128\n",
@@ -299,7 +299,7 @@ def test_pips_configuration_reaches_the_build_as_a_private_file(tmp_path: Path) 
 @pytest.mark.parametrize("local", ["file:///srv/simple/", "/srv/simple/", "file:///absent"])
 def test_a_local_index_does_not_exist_in_the_build(tmp_path: Path, local: str) -> None:
     docker = FakeDocker()
-    docker.provider(tmp_path, pip=PipSettings(index_url=local)).provide()
+    docker.provider(tmp_path, pip=lambda: PipSettings(index_url=local)).provide()
     assert docker.secrets["pip"][0] == "[global]\n"
 
 

@@ -49,7 +49,6 @@ RUN --mount=type=bind,source=scripts/packages.sh,target=/mnt/wheelkiln/packages.
     --mount=type=bind,source=scripts/toolchain.sh,target=/mnt/wheelkiln/toolchain.sh \
     --mount=type=secret,id=ca \
     --mount=type=cache,id=wheelkiln-apt-bookworm-${TARGETARCH},target=/var/cache/apt,sharing=locked \
-    --mount=type=cache,id=wheelkiln-lists-bookworm-${TARGETARCH},target=/var/lib/apt/lists,sharing=locked \
     bash /mnt/wheelkiln/toolchain.sh gcc default
 COPY --from=tools /opt/wheelkiln/tools /opt/wheelkiln/tools
 
@@ -57,7 +56,6 @@ COPY --from=tools /opt/wheelkiln/tools /opt/wheelkiln/tools
 RUN --mount=type=bind,source=scripts/packages.sh,target=/mnt/wheelkiln/packages.sh \
     --mount=type=secret,id=ca \
     --mount=type=cache,id=wheelkiln-apt-bookworm-${TARGETARCH},target=/var/cache/apt,sharing=locked \
-    --mount=type=cache,id=wheelkiln-lists-bookworm-${TARGETARCH},target=/var/lib/apt/lists,sharing=locked \
     bash /mnt/wheelkiln/packages.sh --deb g++-12 libnuma-dev
 
 # Links, the unprivileged user, and the proof of what the compiler can do.

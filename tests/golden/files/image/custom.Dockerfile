@@ -51,7 +51,6 @@ RUN --mount=type=bind,source=scripts/packages.sh,target=/mnt/wheelkiln/packages.
     --mount=type=bind,source=scripts/toolchain.sh,target=/mnt/wheelkiln/toolchain.sh \
     --mount=type=secret,id=ca \
     --mount=type=cache,id=wheelkiln-apt-custom-${TARGETARCH},target=/var/cache/apt,sharing=locked \
-    --mount=type=cache,id=wheelkiln-lists-custom-${TARGETARCH},target=/var/lib/apt/lists,sharing=locked \
     --mount=type=cache,id=wheelkiln-dnf-custom-${TARGETARCH},target=/var/cache/dnf,sharing=locked \
     --mount=type=cache,id=wheelkiln-apk-custom-${TARGETARCH},target=/var/cache/apk,sharing=locked \
     bash /mnt/wheelkiln/toolchain.sh gcc default
@@ -61,7 +60,6 @@ COPY --from=tools /opt/wheelkiln/tools /opt/wheelkiln/tools
 RUN --mount=type=bind,source=scripts/packages.sh,target=/mnt/wheelkiln/packages.sh \
     --mount=type=secret,id=ca \
     --mount=type=cache,id=wheelkiln-apt-custom-${TARGETARCH},target=/var/cache/apt,sharing=locked \
-    --mount=type=cache,id=wheelkiln-lists-custom-${TARGETARCH},target=/var/lib/apt/lists,sharing=locked \
     --mount=type=cache,id=wheelkiln-dnf-custom-${TARGETARCH},target=/var/cache/dnf,sharing=locked \
     --mount=type=cache,id=wheelkiln-apk-custom-${TARGETARCH},target=/var/cache/apk,sharing=locked \
     bash /mnt/wheelkiln/packages.sh --deb g++-12 libnuma-dev --rpm numactl-devel --apk numactl-dev

@@ -49,7 +49,6 @@ RUN --mount=type=bind,source=scripts/packages.sh,target=/mnt/wheelkiln/packages.
     --mount=type=bind,source=scripts/toolchain.sh,target=/mnt/wheelkiln/toolchain.sh \
     --mount=type=secret,id=ca \
     --mount=type=cache,id=wheelkiln-apt-manylinux_2_31-${TARGETARCH},target=/var/cache/apt,sharing=locked \
-    --mount=type=cache,id=wheelkiln-lists-manylinux_2_31-${TARGETARCH},target=/var/lib/apt/lists,sharing=locked \
     bash /mnt/wheelkiln/toolchain.sh gcc default
 COPY --from=tools /opt/wheelkiln/tools /opt/wheelkiln/tools
 
