@@ -182,7 +182,8 @@ def _push(images: _Images) -> None:
                 hint="'wheelkiln image build' makes it; with --push it is pushed, too.",
             )
         reference = recipe.pushed_reference(repository)
-        Registry(images.engine).push(reference, names)
+        others = [arch for arch in spec.architectures if arch not in names]
+        Registry(images.engine).push(reference, names, others)
         click.echo(reference)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wheelkiln.image.recipe import TARGET, Recipe
+from wheelkiln.image.registry import part_reference
 from wheelkiln.plan.model import Base, ImageSpec
 from wheelkiln.system.engine import join_fields
 
@@ -104,12 +105,23 @@ def make_final_bake(inputs: BakeInputs, reports: Mapping[str, Mapping[str, str]]
         targets[TARGET] = {
             **shared,
             "platforms": _platforms(inputs),
-            "tags": [inputs.recipe.pushed_reference(inputs.options.repository)] if inputs.options.push else [],
+            "tags": [pushed_name(inputs)] if inputs.options.push else [],
             "output": ["type=image,push=true"] if inputs.options.push else ["type=cacheonly"],
             "attest": _attestations(inputs.options) if inputs.options.push else _NO_ATTESTATIONS,
             "cache-to": list(inputs.options.cache_to),
         }
     return _file(targets)
+
+
+def missing_architectures(inputs: BakeInputs) -> tuple[str, ...]:
+    """The architectures of the recipe that this build leaves out."""
+    return tuple(arch for arch in inputs.spec.architectures if arch not in inputs.architectures)
+
+
+def pushed_name(inputs: BakeInputs) -> str:
+    """What a push writes: the manifest list of all, or one architecture's image, which is then joined to the list."""
+    reference = inputs.recipe.pushed_reference(inputs.options.repository)
+    return part_reference(reference, inputs.architectures[0]) if missing_architectures(inputs) else reference
 
 
 def render_labels(provenance: Provenance) -> dict[str, str]:

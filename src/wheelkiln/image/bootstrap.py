@@ -17,8 +17,11 @@ from wheelkiln.plan.model import Base, Bootstrap, ImageSpec
 from wheelkiln.system.interpreters import Interpreter
 from wheelkiln.system.process import Runner
 
-__all__ = ["add_interpreters", "make_base_tarball", "relocate_text"]
+__all__ = ["BASE_CHANGES", "BASE_LABEL", "add_interpreters", "make_base_tarball", "relocate_text"]
 
+BASE_LABEL = "io.wheelkiln.base"
+BASE_CHANGES = ("ENV LANG=C.UTF-8", f"LABEL {BASE_LABEL}=bootstrap")
+"""What a base's image has besides its files, in Dockerfile's notation."""
 _LEFT_OUT_DIRECTORIES = {
     "__pycache__",
     "site-packages",

@@ -13,7 +13,7 @@ from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.process import mask_secrets
 
-__all__ = ["Builder", "choose_builder"]
+__all__ = ["Builder", "choose_builder", "named_builder"]
 
 _OCI = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
 _SECONDS = 120.0
@@ -60,7 +60,7 @@ def choose_builder(
         return found
     elsewhere = {arch for host in nodes.values() for arch in host.arch}
     local = [_OCI[arch] for arch in sorted({machine, *architectures} - elsewhere | {machine})]
-    calls = [[*_create_args(config, config.endpoint), "--node=local", f"--platform={','.join(local)}"]]
+    calls = [[*_create_args(config, config.endpoint), "--node=this-machine", f"--platform={','.join(local)}"]]
     for name, host in nodes.items():
         platforms = ",".join(_OCI[arch] for arch in sorted(host.arch))
         calls.append(
@@ -68,6 +68,17 @@ def choose_builder(
         )
     name = f"{config.name or 'wheelkiln'}-{_digest(calls)}"
     return _inspect(engine, name) or _create(engine, name, calls)
+
+
+def named_builder(engine: ContainerEngine, name: str) -> Builder:
+    """Return a builder that the user names; it is never made, since a name may be mistyped."""
+    found = _inspect(engine, name)
+    if found is None:
+        raise EnvironmentProblem(
+            f"docker has no builder '{name}'",
+            hint="'docker buildx ls' lists them; one that [tool.wheelkiln.image.builder] describes is made.",
+        )
+    return found
 
 
 def _create_args(config: BuilderConfig, endpoint: str) -> list[str]:
@@ -123,7 +134,7 @@ def _platforms(text: str) -> Iterator[str]:
 
 
 def _node_name(name: str) -> str:
-    return re.sub(r"[^a-z0-9-]", "-", name.lower())
+    return "host-" + re.sub(r"[^a-z0-9-]", "-", name.lower())
 
 
 def _digest(calls: Sequence[Sequence[str]]) -> str:

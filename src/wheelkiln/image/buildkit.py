@@ -10,10 +10,18 @@ from typing import Any
 
 from wheelkiln.config.model import BuilderConfig, HostConfig
 from wheelkiln.errors import EnvironmentProblem
-from wheelkiln.image.bake import REPORT_TARGET, BakeInputs, make_final_bake, make_report_bake
-from wheelkiln.image.builders import Builder, choose_builder
+from wheelkiln.image.bake import (
+    REPORT_TARGET,
+    BakeInputs,
+    make_final_bake,
+    make_report_bake,
+    missing_architectures,
+    pushed_name,
+)
+from wheelkiln.image.builders import Builder, choose_builder, named_builder
 from wheelkiln.image.explain import explain_failure
 from wheelkiln.image.recipe import base_reference
+from wheelkiln.image.registry import Registry
 from wheelkiln.image.reports import read_reports
 from wheelkiln.system.emulation import advise_emulator
 from wheelkiln.system.engine import ContainerEngine
@@ -37,9 +45,11 @@ def build_with_buildkit(
         raise EnvironmentProblem(
             "docker has no buildx, which image builds need", hint="Install the docker-buildx plugin."
         )
-    if inputs.options.builder:
-        config, hosts = config.model_copy(update={"name": inputs.options.builder}), {}
-    builder = choose_builder(engine, config, hosts, machine=host.machine, architectures=inputs.architectures)
+    builder = (
+        named_builder(engine, inputs.options.builder)
+        if inputs.options.builder
+        else choose_builder(engine, config, hosts, machine=host.machine, architectures=inputs.architectures)
+    )
     _check_platforms(builder, inputs.architectures)
     if inputs.spec.bootstrap is not None and not builder.sees_local_images:
         inputs = replace(inputs, contexts=_save_bases(engine, inputs, scratch))
@@ -53,7 +63,10 @@ def build_with_buildkit(
         run.bake("final.json", final, list(final["target"]), inputs)
     finally:
         if inputs.options.push and builder.sees_local_images:  # what is pushed is also named here, even when it fails
-            ImageStore(engine).remove(inputs.recipe.pushed_reference(inputs.options.repository))
+            ImageStore(engine).remove(pushed_name(inputs))
+    others = missing_architectures(inputs)
+    if inputs.options.push and others:
+        Registry(engine).join(inputs.recipe.pushed_reference(inputs.options.repository), inputs.architectures, others)
 
 
 class _Bake:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from wheelkiln.image.bootstrap import BASE_LABEL
 from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.recipe import LOCAL_REPOSITORY
 from wheelkiln.system.image_store import ImageStore, Layer, LocalImage
@@ -13,6 +14,7 @@ from wheelkiln.system.image_store import ImageStore, Layer, LocalImage
 __all__ = ["ImageView", "differences", "find_unused", "view_image"]
 
 _LABEL = "io.wheelkiln.recipe"
+_BASE_NAME = "org.opencontainers.image.base.name"
 _OURS = "/mnt/wheelkiln/"
 _STEPS = (
     ("pythons.sh", "pip and build for each interpreter"),
@@ -64,14 +66,17 @@ def view_image(store: ImageStore, name: str, wanted: str, inputs: str, last_used
 
 
 def find_unused(store: ImageStore, memory: ImageMemory, keep: Sequence[str], *, all_images: bool) -> tuple[str, ...]:
-    """Return the names of our images that no project uses.
+    """Return the names of our images and bases that no project uses, the bases last.
 
     Without all_images, only those count that this cache directory has seen: others on this machine may use the rest.
     """
     used = memory.in_use() | set(keep)
-    ours = [name for name in store.references(_LABEL) if name.startswith(f"{LOCAL_REPOSITORY}/")]
+    images = [store.find(name) for name in used]
+    used |= {image.labels.get(_BASE_NAME, "") for image in images if image is not None}
+    labelled = {*store.references(_LABEL), *store.references(BASE_LABEL)}
+    ours = sorted(name for name in labelled if name.startswith(f"{LOCAL_REPOSITORY}/"))
     known = [name for name in ours if all_images or memory.has_seen(name)]
-    return tuple(name for name in known if name not in used)
+    return tuple(sorted((name for name in known if name not in used), key=lambda name: "/base_" in name))
 
 
 def differences(before: str, after: str) -> Iterator[str]:
@@ -108,4 +113,7 @@ def _split(history: Sequence[Layer]) -> tuple[Sequence[Layer], Sequence[Layer]]:
 
 
 def _purpose(layer: Layer) -> str:
-    return next((purpose for mark, purpose in _STEPS if mark in layer.made_by), layer.made_by[:60])
+    return next(
+        (purpose for mark, purpose in _STEPS if mark in layer.made_by),
+        layer.made_by.removeprefix("/bin/sh -c #(nop) ")[:60],
+    )

@@ -8,7 +8,7 @@ from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.registry import Registry
 from wheelkiln.plan.model import Base, ImageSpec
 from wheelkiln.system.engine import ContainerEngine
-from wheelkiln.system.image_store import ImageStore
+from wheelkiln.system.image_store import ImageStore, LocalImage
 
 __all__ = ["pin_bases"]
 
@@ -37,5 +37,15 @@ def _pin(base: Base, memory: ImageMemory, engine: ContainerEngine | None, *, ref
         known = found or known
     if known:
         return replace(base, digest=known)
-    local = ImageStore(engine).find(base.reference) if engine is not None else None
+    local = _find_local(base, engine) if engine is not None else None
     return replace(base, digest=local.id, is_local=True) if local else base
+
+
+def _find_local(base: Base, engine: ContainerEngine) -> LocalImage | None:
+    """Look into the engine's store; podman, which cannot ask a registry for a digest, fetches the image first."""
+    store = ImageStore(engine)
+    found = store.find(base.reference)
+    if found is None and engine.is_podman:
+        engine.run("pull", "--quiet", f"--platform={base.platform}", base.reference)
+        found = store.find(base.reference)
+    return found

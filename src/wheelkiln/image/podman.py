@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from wheelkiln.errors import EnvironmentProblem, UsageProblem
-from wheelkiln.image.bake import BakeInputs, digest_args, render_labels, report_args
+from wheelkiln.image.bake import BakeInputs, digest_args, missing_architectures, render_labels
 from wheelkiln.image.explain import explain_failure
 from wheelkiln.image.recipe import TARGET
 from wheelkiln.image.registry import Registry
@@ -33,13 +33,15 @@ def build_with_podman(engine: ContainerEngine, inputs: BakeInputs, scratch: Path
         _build(engine, inputs, base, [*first, *caches, f"--iidfile={identity}"], scratch, log)
         image = identity.read_text(encoding="utf-8").strip()
         report = _read_report(engine, image)
-        labels = [f"--label={name}={value}" for name, value in render_labels(inputs.provenance).items()]
-        args = [f"--build-arg={name}={value}" for name, value in report_args(base, report).items()]
+        # buildah's cache knows a LABEL by its text, whatever the arguments in it stand for, so these are no arguments.
+        told = {f"io.wheelkiln.{key}": value for key, value in report.items()}
+        labels = [f"--label={key}={value}" for key, value in (render_labels(inputs.provenance) | told).items()]
         name = inputs.recipe.references[inputs.spec.name_for(base.arch)]
-        _build(engine, inputs, base, [*labels, *args, f"--tag={name}"], scratch, log)
+        _build(engine, inputs, base, [*labels, f"--tag={name}"], scratch, log)
     if options.push:
         names = {arch: inputs.recipe.references[inputs.spec.name_for(arch)] for arch in inputs.architectures}
-        Registry(engine).push(inputs.recipe.pushed_reference(options.repository), names)
+        reference = inputs.recipe.pushed_reference(options.repository)
+        Registry(engine).push(reference, names, missing_architectures(inputs))
 
 
 def _build(

@@ -12,7 +12,7 @@ from pathlib import Path
 from wheelkiln.config.model import BuilderConfig, HostConfig
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.bake import BakeInputs, BuildOptions, Provenance
-from wheelkiln.image.bootstrap import make_base_tarball
+from wheelkiln.image.bootstrap import BASE_CHANGES, make_base_tarball
 from wheelkiln.image.buildkit import build_with_buildkit
 from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.podman import build_with_podman
@@ -181,10 +181,11 @@ class ImageProvider:
             )
             with self._scratch() as scratch:
                 tarball = make_base_tarball(spec, base, scratch, self.engine.runner, self.log)
-                store.import_tarball(tarball, reference, platform=base.platform, changes=["ENV LANG=C.UTF-8"])
+                store.import_tarball(tarball, reference, platform=base.platform, changes=BASE_CHANGES)
         found = store.find(reference)
         if found is None:
             raise EnvironmentProblem(f"{self.engine.name} imported {reference} but does not have it")
+        ImageMemory(self.cache_dir).remember_toolchain(reference, "")
         return found.id
 
     @contextmanager

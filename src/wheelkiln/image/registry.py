@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,7 +13,7 @@ from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.image_store import ImageStore
 
-__all__ = ["UPLOAD_STATE", "Answer", "Registry", "explain_registry"]
+__all__ = ["UPLOAD_STATE", "Answer", "Registry", "explain_registry", "part_reference"]
 
 _SECONDS = 30.0
 _OCI = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -62,23 +63,33 @@ class Registry:
         store.remove(found)
         return Answer.PULLED, ""
 
-    def push(self, reference: str, names: Mapping[str, str]) -> None:
+    def push(self, reference: str, names: Mapping[str, str], others: Sequence[str] = ()) -> None:
         """Push local images, by architecture, and then the manifest list: a list is never there without its parts.
 
-        Raise EnvironmentProblem with the registry's reason; the list's name then stands for what it stood before.
+        What the list already has for the other architectures stays in it, so that each can come from a machine of its
+        own. Raise EnvironmentProblem with the registry's reason; the list's name then stands for what it stood before.
         """
         if self.engine.is_podman:
-            self._push_with_podman(reference, names)
+            self._push_with_podman(reference, names, others)
             return
         store = ImageStore(self.engine)
-        parts = {arch: f"{reference}-{arch}" for arch in names}
         for arch, name in sorted(names.items()):
-            store.tag(name, parts[arch])
-            done = self.engine.run("push", "--quiet", parts[arch])
-            store.remove(parts[arch])
+            part = part_reference(reference, arch)
+            store.tag(name, part)
+            done = self.engine.run("push", "--quiet", part)
+            store.remove(part)
             if not done.ok:
-                raise _push_problem(parts[arch], done.last_line)
-        sources = [parts[arch] for arch in sorted(parts)]
+                raise _push_problem(part, done.last_line)
+        self.join(reference, sorted(names), others)
+
+    def join(self, reference: str, pushed: Sequence[str], others: Sequence[str]) -> None:
+        """Make the manifest list of parts that have been pushed, and of what is there for other architectures."""
+        sources = [part_reference(reference, arch) for arch in pushed]
+        for arch in others:
+            for known in (reference, part_reference(reference, arch)):
+                with suppress(LookupError, EnvironmentProblem):
+                    sources.append(self._find(known, arch))
+                    break
         done = self.engine.run("buildx", "imagetools", "create", "--tag", reference, *sources)
         if not done.ok:
             raise _push_problem(reference, done.last_line)
@@ -107,7 +118,10 @@ class Registry:
             if _ABSENT.search(done.last_line) and not _DENIED.search(done.last_line):
                 raise LookupError(done.last_line)
             raise EnvironmentProblem(done.last_line)
-        manifests = json.loads(done.stdout).get("manifests")
+        try:
+            manifests = json.loads(done.stdout).get("manifests")
+        except ValueError:
+            raise EnvironmentProblem(f"what {reference} is in its registry cannot be read") from None
         if manifests is None:
             return reference
         for entry in manifests:
@@ -115,13 +129,15 @@ class Registry:
                 return f"{reference.rpartition(':')[0]}@{entry['digest']}"
         raise LookupError(f"{reference} has no image for {arch}")
 
-    def _push_with_podman(self, reference: str, names: Mapping[str, str]) -> None:
+    def _push_with_podman(self, reference: str, names: Mapping[str, str], others: Sequence[str]) -> None:
         listed = f"{reference}-list"
         self.engine.run("manifest", "rm", listed)
         try:
             self._manifest("create", listed)
             for _, name in sorted(names.items()):
                 self._manifest("add", listed, f"containers-storage:{name}")
+            for arch in others:  # fails where the list has none, or is not there yet
+                self.engine.run("manifest", "add", f"--arch={_OCI[arch]}", listed, f"docker://{reference}")
             done = self.engine.run("manifest", "push", "--all", listed, f"docker://{reference}")
             if not done.ok:
                 raise _push_problem(reference, done.last_line)
@@ -132,6 +148,11 @@ class Registry:
         done = self.engine.run("manifest", *arguments)
         if not done.ok:
             raise EnvironmentProblem(f"podman could not put the manifest list together: {done.last_line}")
+
+
+def part_reference(reference: str, arch: str) -> str:
+    """Name one architecture's image in a registry beside its manifest list."""
+    return f"{reference}-{arch}"
 
 
 def explain_registry(text: str) -> str:

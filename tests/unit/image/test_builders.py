@@ -144,8 +144,8 @@ def test_each_machine_is_a_node_and_the_local_one_does_not_emulate_what_they_run
     builder = _choose(buildx.runner, hosts=_HOSTS)
     assert builder.name.startswith("wheelkiln-")
     assert buildx.creations == [
-        f"docker buildx create --name={builder.name} --driver=docker-container --node=local --platform=linux/amd64",
-        f"docker buildx create --name={builder.name} --driver=docker-container --append --node=graviton "
+        f"docker buildx create --name={builder.name} --driver=docker-container --node=this-machine --platform=linux/amd64",
+        f"docker buildx create --name={builder.name} --driver=docker-container --append --node=host-graviton "
         "--platform=linux/arm64 ssh://ci@graviton",
     ]
 
@@ -153,8 +153,8 @@ def test_each_machine_is_a_node_and_the_local_one_does_not_emulate_what_they_run
 def test_a_machine_of_both_architectures_leaves_the_local_node_its_own() -> None:
     buildx = FakeBuildx()
     _choose(buildx.runner, hosts={"Big.Host": HostConfig(docker="big", arch=("x86_64", "aarch64"))})
-    assert "--node=local --platform=linux/amd64" in buildx.creations[0]
-    assert buildx.creations[1].endswith("--append --node=big-host --platform=linux/arm64,linux/amd64 big")
+    assert "--node=this-machine --platform=linux/amd64" in buildx.creations[0]
+    assert buildx.creations[1].endswith("--append --node=host-big-host --platform=linux/arm64,linux/amd64 big")
 
 
 def test_the_local_node_emulates_what_no_machine_runs() -> None:
@@ -166,8 +166,8 @@ def test_the_local_node_emulates_what_no_machine_runs() -> None:
         machine="aarch64",
         architectures=_BOTH,
     )
-    assert "--node=local --platform=linux/arm64" in buildx.creations[0]
-    assert buildx.creations[1].endswith("--append --node=intel --platform=linux/amd64 intel")
+    assert "--node=this-machine --platform=linux/arm64" in buildx.creations[0]
+    assert buildx.creations[1].endswith("--append --node=host-intel --platform=linux/amd64 intel")
 
 
 def test_machines_that_are_not_needed_make_no_builder() -> None:

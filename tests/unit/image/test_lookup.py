@@ -36,7 +36,8 @@ def _store(store: FakeStore, names: tuple[str, ...] = ()) -> ImageStore:
     script: dict[str, Script] = {
         **store.script(),
         "docker history": Answer(steps),
-        "docker image ls --filter label=io.wheelkiln.recipe": Answer("\n".join(names)),
+        "docker image ls --filter label=io.wheelkiln.recipe": Answer("\n".join(n for n in names if "/base_" not in n)),
+        "docker image ls --filter label=io.wheelkiln.base": Answer("\n".join(n for n in names if "/base_" in n)),
     }
     return ImageStore(make_engine(FakeRunner(script)))
 
@@ -125,3 +126,13 @@ def test_what_a_project_used_before_is_unused(tmp_path: Path) -> None:
         memory.remember_use(tmp_path, {"x": name})
     store = _store(FakeStore(), ("localhost/wheelkiln/x:1", "localhost/wheelkiln/x:2"))
     assert find_unused(store, memory, [], all_images=False) == ("localhost/wheelkiln/x:1",)
+
+
+def test_a_base_is_kept_as_long_as_an_image_that_is_used_lies_on_it(tmp_path: Path) -> None:
+    used_base, old_base = "localhost/wheelkiln/base_debian_x86_64:1", "localhost/wheelkiln/base_debian_x86_64:2"
+    memory = ImageMemory(tmp_path)
+    for name in (_OLD, used_base, old_base):
+        memory.remember_toolchain(name, "")
+    labels = {"org.opencontainers.image.base.name": used_base}
+    store = _store(FakeStore({name_of(PYPA): labels}), (name_of(PYPA), used_base, old_base, _OLD))
+    assert find_unused(store, memory, [name_of(PYPA)], all_images=False) == (_OLD, old_base)

@@ -49,12 +49,12 @@ def test_each_architecture_is_built_and_then_named_with_what_its_checks_found(tm
     podman.run(make_bake_inputs(provenance=Provenance("https://host/x", "abc", 0)), tmp_path)
     first, second, third, fourth = podman.builds()
     assert f"--iidfile={tmp_path}/image-x86_64.txt" in first
-    assert "--build-arg=TOOLCHAIN_AMD64=gcc 14.2.1 avx512bf16" in second
-    assert "--build-arg=VERSIONS_AMD64=ccache 4.13.6; libc 2.28" in second
+    assert "--label=io.wheelkiln.toolchain=gcc 14.2.1 avx512bf16" in second
+    assert "--label=io.wheelkiln.versions=ccache 4.13.6; libc 2.28" in second
     assert "--label=org.opencontainers.image.created=1970-01-01T00:00:00Z" in second
     assert "--label=org.opencontainers.image.revision=abc" in second
     assert f"--tag={name_of(PYPA)}" in second
-    assert "--build-arg=TOOLCHAIN_ARM64=gcc 14.2.1 avx512bf16" in fourth
+    assert "--label=io.wheelkiln.toolchain=gcc 14.2.1 avx512bf16" in fourth
     assert f"--tag={name_of(PYPA, 'aarch64')}" in fourth
     for argv, platform in ((first, "amd64"), (second, "amd64"), (third, "arm64"), (fourth, "arm64")):
         assert argv[:6] == (

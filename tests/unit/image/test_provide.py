@@ -59,6 +59,7 @@ class FakeDocker(FakeStore):
             "docker buildx inspect": Answer(_BUILDER),
             "docker buildx bake": self.bake,
             "docker buildx imagetools inspect": _ABSENT,
+            "docker buildx imagetools create": Answer(),
             "docker pull": self.pull,
         }
 

@@ -311,3 +311,20 @@ def test_a_refusal_is_explained(text: str, hint: str) -> None:
     found = explain_registry(text)
     assert hint in found
     assert bool(hint) is bool(found)
+
+
+def test_a_machine_that_pushes_its_own_architecture_leaves_the_others_in_the_list() -> None:
+    inspect = {"docker buildx imagetools inspect --raw": Answer(_index()), "docker buildx imagetools create": Answer()}
+    runner = FakeRunner(inspect)
+    Registry(make_engine(runner)).join(_LISTED, ["x86_64"], ["aarch64"])
+    there = f"ghcr.io/acme/kiln/manylinux_2_28@{DIGEST}"
+    assert runner.lines[-1] == f"docker buildx imagetools create --tag {_LISTED} {_LISTED}-x86_64 {there}"
+
+
+def test_a_list_that_is_not_there_yet_is_made_of_what_was_pushed() -> None:
+    absent = Answer(returncode=1, stderr="ERROR: not found")
+    runner = FakeRunner(
+        {"docker buildx imagetools inspect --raw": absent, "docker buildx imagetools create": Answer()}
+    )
+    Registry(make_engine(runner)).join(_LISTED, ["x86_64"], ["aarch64"])
+    assert runner.lines[-1] == f"docker buildx imagetools create --tag {_LISTED} {_LISTED}-x86_64"
