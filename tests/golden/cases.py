@@ -187,7 +187,7 @@ _IMAGES: Mapping[str, dict[str, Any]] = {
             "ccache": "distribution",
             "sccache": True,
             "requires": ["avx512bf16", "sve2"],
-            "labels": {"org.opencontainers.image.vendor": 'Acmé "Inc." $HOME \\'},
+            "labels": {"org.opencontainers.image.vendor": 'Acmé "Inc." $HOME'},
         }
     },
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -121,8 +122,9 @@ def build(
         load=not push if load is None else load,
         no_cache=no_cache,
         pull_base=pull,
-        cache_from=cache_from or config.cache_from,
-        cache_to=cache_to or config.cache_to,
+        cache_from=_absolute(cache_from or config.cache_from, images.host.cwd),
+        cache_to=_absolute(cache_to or config.cache_to, images.host.cwd),
+        export_cache=bool(cache_to),
         builder=builder,
     )
     _build(images, options, output)
@@ -260,6 +262,11 @@ def _architectures(platforms: Sequence[str]) -> list[str]:
         if name not in _PLATFORMS:
             raise UsageProblem(f"--platform {name}: images are made for {' and '.join(_PLATFORMS)}")
     return [_PLATFORMS[name] for name in names]
+
+
+def _absolute(caches: Sequence[str], cwd: Path) -> tuple[str, ...]:
+    """Let the paths of local caches mean what they mean here: BuildKit is started elsewhere."""
+    return tuple(re.sub(r"(^|,)(src|dest)=([^/,][^,]*)", rf"\1\2={cwd}/\3", cache) for cache in caches)
 
 
 def _register_emulators(images: _Images) -> _Images:

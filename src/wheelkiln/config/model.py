@@ -24,7 +24,7 @@ PythonTag = Annotated[str, StringConstraints(pattern=r"^cp3[0-9]{1,2}t?$")]
 PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+_:=~-]*$")]
 Architecture = Literal["x86_64", "aarch64"]
 BuildKitOption = Annotated[str, StringConstraints(pattern=r"^[^\s]+$")]
-Url = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s'\"\\]+)?$")]
+Url = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s'\"\\@/]+(/[^\s'\"\\]*)?)?$")]
 Endpoint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][^\s]*$")]
 OptionalEndpoint = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][^\s]*)?$")]
 MuslPolicy = Annotated[str, StringConstraints(pattern=r"^musllinux_1_[0-9]+$")]
@@ -69,7 +69,7 @@ class BuilderConfig(_Section):
 
     name: str = ""
     """Name of a builder. One that exists is used as it is, one that does not is created with the settings below.
-    By default docker's current builder; with other machines in `hosts`, one of wheelkiln's own."""
+    By default docker's current builder; with settings below or other machines in `hosts`, one of wheelkiln's own."""
     driver: Literal["docker-container", "remote", "kubernetes"] = "docker-container"
     """Driver of a builder that is created."""
     endpoint: OptionalEndpoint = ""
@@ -99,8 +99,9 @@ class ImageConfig(_Section):
     linker: Literal["default", "mold", "lld"] = "default"
     """Linker that `LDFLAGS` of the image chooses."""
     requires: tuple[str, ...] = ()
-    """CPU features that the compiler must accept (`avx512bf16`, `amx-bf16`, `sve2`): an image whose compiler does
-    not is never made. `wheelkiln image inspect` lists what an image's compiler accepts."""
+    """CPU features that the compiler must accept (`avx512bf16`, `amx-bf16`, `sve2`). Each image is asked when it is
+    made, and nothing is built in one that lacks a feature of its architecture; `wheelkiln plan` says so where the
+    image is known. `wheelkiln image inspect` lists what an image's compiler accepts."""
     ccache: Literal["auto", "static", "distribution"] = "auto"
     """Where ccache comes from: `static` is the pinned release, checked against its SHA-256; `distribution` the
     base's package; `auto` the pinned release where it can be reached, else the package."""

@@ -23,7 +23,8 @@ _NO_ATTESTATIONS = ["type=provenance,disabled=true"]
 class BuildOptions:
     """How an image is to be built, and where it is to go.
 
-    cache_from and cache_to are BuildKit's own notation. repository is where push goes, and where pull looks.
+    cache_from and cache_to are BuildKit's own notation; export_cache writes the latter even where nothing is absent.
+    repository is where push goes, and where pull looks.
     """
 
     repository: str = ""
@@ -33,6 +34,7 @@ class BuildOptions:
     pull_base: bool = False
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[str, ...] = ()
+    export_cache: bool = False
     builder: str = ""
     attestations: tuple[str, ...] = ()
 

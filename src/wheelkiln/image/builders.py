@@ -53,6 +53,10 @@ def choose_builder(
     nodes = {name: host for name, host in sorted(hosts.items()) if set(host.arch) & set(architectures) - {machine}}
     if config.name and not nodes:
         return _inspect(engine, config.name) or _create(engine, config.name, [_create_args(config, config.endpoint)])
+    if not nodes and config != BuilderConfig():
+        calls = [_create_args(config, config.endpoint)]
+        name = f"wheelkiln-{_digest(calls)}"
+        return _inspect(engine, name) or _create(engine, name, calls)
     if not nodes:
         found = _inspect(engine, "")
         if found is None:

@@ -14,10 +14,11 @@ from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.bake import BakeInputs, BuildOptions, Provenance
 from wheelkiln.image.bootstrap import BASE_CHANGES, make_base_tarball
 from wheelkiln.image.buildkit import build_with_buildkit
-from wheelkiln.image.memory import ImageMemory
+from wheelkiln.image.memory import ImageMemory, parse_toolchain
 from wheelkiln.image.podman import build_with_podman
 from wheelkiln.image.recipe import Recipe, base_reference, render_recipe, write_context
 from wheelkiln.image.registry import Answer, Registry
+from wheelkiln.plan.features import explain_missing
 from wheelkiln.plan.model import ImageSpec
 from wheelkiln.system.emulation import advise_emulator
 from wheelkiln.system.engine import ContainerEngine
@@ -79,7 +80,7 @@ class ImageProvider:
         Raise EnvironmentProblem with the reason when that fails; no half-made reference is left behind.
         """
         recipe = render_recipe(spec)
-        always = self.options.no_cache or self.options.push or bool(self.options.cache_to)
+        always = self.options.no_cache or self.options.push or self.options.export_cache
         origins = dict.fromkeys(architectures, Origin.PRESENT)
         if always or self._absent(spec, recipe, architectures):
             with exclusive(self.cache_dir / "locks", f"image {recipe.tag}", on_wait=lambda: self._say_wait(recipe)):
@@ -158,8 +159,18 @@ class ImageProvider:
         )
         lines = versions.split("; ") if versions else self._read_versions(image)
         ImageMemory(self.cache_dir).remember_toolchain(image.reference, toolchain)
+        self._check_features(spec, arch, image.reference, toolchain)
         tools = tuple((tool, version) for tool, _, version in (line.partition(" ") for line in lines) if version)
         return BuiltImage(name, image.reference, image.id, origin, tools, toolchain)
+
+    def _check_features(self, spec: ImageSpec, arch: str, reference: str, line: str) -> None:
+        toolchain = parse_toolchain(line)
+        lack = explain_missing(toolchain, arch, spec.requires) if toolchain else ""
+        if lack:
+            raise EnvironmentProblem(
+                f"image.requires: {lack} ({reference})",
+                hint="Choose a base with a newer compiler, or another image.toolchain.",
+            )
 
     def _read_versions(self, image: LocalImage) -> list[str]:
         done = self.engine.run("run", "--rm", "--network=none", image.reference, "cat", _VERSIONS)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from wheelkiln.plan.model import Base, ImageSpec
-from wheelkiln.system.process import mask_secrets
 
 __all__ = ["BASE_PACKAGES", "TARGET", "Recipe", "base_reference", "render_recipe", "write_context"]
 
@@ -125,7 +124,6 @@ def _render_dockerfile(template: str, spec: ImageSpec, inputs: str, *, recipe_di
         linker=spec.linker,
         packages=_render_packages(spec),
         tools_arguments=" --sccache" if spec.sccache else "",
-        requires="".join(f" {feature}" for feature in spec.requires),
         environment=_image_environment(spec),
         labels=[(key, _quote(value)) for key, value in sorted(_labels(spec, inputs, recipe_digest).items())],
     )
@@ -175,17 +173,16 @@ def _labels(spec: ImageSpec, inputs: str, recipe_digest: str) -> dict[str, str]:
 
 
 def _render_inputs(spec: ImageSpec, files_digest: str) -> str:
-    """Say in one line of JSON what an image is made from, without places of this machine and mirrors' passwords."""
+    """Say in one line of JSON what an image is made from; what it is asked for afterwards makes no other image."""
     table: dict[str, Any] = asdict(spec)
     bases = {
-        base.arch: base_reference(spec, base) if spec.bootstrap else f"{base.reference} {base.digest}".strip()
+        base.arch: base_reference(spec, base) if spec.bootstrap else _render_base(spec, base)["image"]
         for base in spec.bases
     }
-    table = {key: value for key, value in table.items() if value} | {"bases": bases, "scripts": files_digest[:12]}
-    if spec.download_mirror:
-        table["download_mirror"] = mask_secrets(spec.download_mirror)
-    if spec.bootstrap:
-        table["bootstrap"]["mirror"] = mask_secrets(spec.bootstrap.mirror)
+    table = {key: value for key, value in table.items() if value and key not in ("requires", "labels")}
+    if spec.labels:
+        table["labels"] = _digest(spec.labels)[:12]  # they can be read beside this one
+    table |= {"bases": bases, "scripts": files_digest[:12]}
     return json.dumps(table, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -144,7 +144,8 @@ def test_each_machine_is_a_node_and_the_local_one_does_not_emulate_what_they_run
     builder = _choose(buildx.runner, hosts=_HOSTS)
     assert builder.name.startswith("wheelkiln-")
     assert buildx.creations == [
-        f"docker buildx create --name={builder.name} --driver=docker-container --node=this-machine --platform=linux/amd64",
+        f"docker buildx create --name={builder.name} --driver=docker-container --node=this-machine "
+        "--platform=linux/amd64",
         f"docker buildx create --name={builder.name} --driver=docker-container --append --node=host-graviton "
         "--platform=linux/arm64 ssh://ci@graviton",
     ]

@@ -187,7 +187,9 @@ def test_a_registry_that_does_not_answer_costs_a_message_and_a_build(tmp_path: P
     assert f"{reference} could not be looked for, so it is built here: {reason}" in provider.said
 
 
-@pytest.mark.parametrize("changes", [{"no_cache": True}, {"push": True}, {"cache_to": ("type=gha",)}])
+@pytest.mark.parametrize(
+    "changes", [{"no_cache": True}, {"push": True}, {"cache_to": ("type=gha",), "export_cache": True}]
+)
 @pytest.mark.parametrize("present", [(), ("x86_64",), ARCHITECTURES])
 def test_what_must_be_built_is_built_wherever_it_is_there(
     tmp_path: Path, changes: dict[str, Any], present: tuple[str, ...]
@@ -389,3 +391,16 @@ def test_a_cache_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="not a directory on the way to") as caught:
         FakeDocker().provider(tmp_path).provide()
     assert "[tool.wheelkiln.cache] dir" in caught.value.hint
+
+
+def test_a_configured_cache_is_written_only_when_something_is_built(tmp_path: Path) -> None:
+    docker = FakeDocker(name_of(PYPA))
+    provider = docker.provider(tmp_path, options=BuildOptions(cache_to=("type=gha",)))
+    assert provider.provide()[0].origin is Origin.PRESENT
+    assert docker.bakes == []
+
+
+def test_an_image_whose_compiler_lacks_a_required_feature_is_refused(tmp_path: Path) -> None:
+    provider = FakeDocker(name_of(PYPA)).provider(tmp_path).provider
+    with pytest.raises(EnvironmentProblem, match=r"gcc 14\.2\.1 does not accept amx-bf16, which needs gcc >= 11"):
+        provider.provide(replace(PYPA, requires=("amx-bf16", "avx512bf16", "sve2")), ["x86_64"])

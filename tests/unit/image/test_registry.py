@@ -323,8 +323,6 @@ def test_a_machine_that_pushes_its_own_architecture_leaves_the_others_in_the_lis
 
 def test_a_list_that_is_not_there_yet_is_made_of_what_was_pushed() -> None:
     absent = Answer(returncode=1, stderr="ERROR: not found")
-    runner = FakeRunner(
-        {"docker buildx imagetools inspect --raw": absent, "docker buildx imagetools create": Answer()}
-    )
+    runner = FakeRunner({"docker buildx imagetools inspect --raw": absent, "docker buildx imagetools create": Answer()})
     Registry(make_engine(runner)).join(_LISTED, ["x86_64"], ["aarch64"])
     assert runner.lines[-1] == f"docker buildx imagetools create --tag {_LISTED} {_LISTED}-x86_64"

@@ -12,10 +12,12 @@ ARG BASE_DIGEST_ARM64=
 LABEL org.opencontainers.image.base.name="localhost/wheelkiln/base_debian_aarch64:f8e8a06b83dcd84a" \
     org.opencontainers.image.base.digest=${BASE_DIGEST_ARM64}
 
-# The interpreters: build and pip in each.
+# The interpreters: build and pip in each. The name of a stage has no tag, and the last user is not this one.
+# hadolint ignore=DL3006
 FROM base-${TARGETARCH} AS pythons
 ARG TARGETARCH
-USER root
+# hadolint ignore=DL3002
+USER 0
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 RUN --mount=type=bind,source=scripts/pythons.sh,target=/mnt/wheelkiln/pythons.sh \
     --mount=type=bind,source=requirements,target=/mnt/wheelkiln/requirements \
@@ -73,7 +75,7 @@ LABEL \
     org.opencontainers.image.description="Build image for Python wheels on bootstrap, with ccache and gcc" \
     org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later WITH GCC-exception-3.1 AND GPL-3.0-or-later AND MIT AND PSF-2.0" \
     org.opencontainers.image.title="wheelkiln bootstrap"
-USER builder
+USER 1000:1000
 WORKDIR /project
 CMD ["/bin/bash"]
 
@@ -91,4 +93,5 @@ ARG TOOLCHAIN_ARM64= VERSIONS_ARM64=
 LABEL io.wheelkiln.toolchain=${TOOLCHAIN_ARM64} \
     io.wheelkiln.versions=${VERSIONS_ARM64}
 
+# hadolint ignore=DL3006
 FROM image-${TARGETARCH} AS image

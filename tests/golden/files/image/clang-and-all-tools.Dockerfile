@@ -12,10 +12,12 @@ ARG BASE_DIGEST_ARM64=sha256:222222222222222222222222222222222222222222222222222
 LABEL org.opencontainers.image.base.name="registry.example/pypa/manylinux_2_28_aarch64" \
     org.opencontainers.image.base.digest=${BASE_DIGEST_ARM64}
 
-# The interpreters: build and pip in each.
+# The interpreters: build and pip in each. The name of a stage has no tag, and the last user is not this one.
+# hadolint ignore=DL3006
 FROM base-${TARGETARCH} AS pythons
 ARG TARGETARCH
-USER root
+# hadolint ignore=DL3002
+USER 0
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 RUN --mount=type=bind,source=scripts/pythons.sh,target=/mnt/wheelkiln/pythons.sh \
     --mount=type=bind,source=requirements,target=/mnt/wheelkiln/requirements \
@@ -56,7 +58,7 @@ COPY --from=tools /opt/wheelkiln/tools /opt/wheelkiln/tools
 RUN --mount=type=bind,source=scripts/finish.sh,target=/mnt/wheelkiln/finish.sh \
     --mount=type=bind,source=scripts/features.sh,target=/mnt/wheelkiln/features.sh \
     --mount=type=bind,source=features,target=/mnt/wheelkiln/features \
-    bash /mnt/wheelkiln/finish.sh clang avx512bf16 sve2
+    bash /mnt/wheelkiln/finish.sh clang
 COPY --chmod=0755 scripts/repair.py /opt/wheelkiln/bin/wheelkiln-repair
 
 ENV PATH=/opt/wheelkiln/ccache:/opt/wheelkiln/toolchain:/opt/wheelkiln/bin:$PATH \
@@ -65,13 +67,13 @@ ENV PATH=/opt/wheelkiln/ccache:/opt/wheelkiln/toolchain:/opt/wheelkiln/bin:$PATH
     LDFLAGS=-fuse-ld=mold \
     LANG=C.UTF-8
 LABEL \
-    io.wheelkiln.inputs="{\"bases\":{\"aarch64\":\"registry.example/pypa/manylinux_2_28_aarch64@sha256:2222222222222222222222222222222222222222222222222222222222222222 sha256:2222222222222222222222222222222222222222222222222222222222222222\",\"x86_64\":\"registry.example/pypa/manylinux_2_28_x86_64@sha256:2222222222222222222222222222222222222222222222222222222222222222 sha256:2222222222222222222222222222222222222222222222222222222222222222\"},\"ccache\":\"distribution\",\"family\":\"rpm\",\"labels\":[[\"org.opencontainers.image.vendor\",\"Acmé \\\"Inc.\\\" \$HOME \\\\\"]],\"linker\":\"mold\",\"name\":\"manylinux_2_28\",\"policy\":\"manylinux_2_28\",\"requires\":[\"avx512bf16\",\"sve2\"],\"sccache\":true,\"scripts\":\"SCRIPTS-DIGEST\",\"toolchain\":\"clang\"}" \
+    io.wheelkiln.inputs="{\"bases\":{\"aarch64\":\"registry.example/pypa/manylinux_2_28_aarch64@sha256:2222222222222222222222222222222222222222222222222222222222222222\",\"x86_64\":\"registry.example/pypa/manylinux_2_28_x86_64@sha256:2222222222222222222222222222222222222222222222222222222222222222\"},\"ccache\":\"distribution\",\"family\":\"rpm\",\"labels\":\"938d9c574392\",\"linker\":\"mold\",\"name\":\"manylinux_2_28\",\"policy\":\"manylinux_2_28\",\"sccache\":true,\"scripts\":\"SCRIPTS-DIGEST\",\"toolchain\":\"clang\"}" \
     io.wheelkiln.recipe="RECIPE-DIGEST" \
     org.opencontainers.image.description="Build image for Python wheels on manylinux_2_28, with ccache and clang" \
     org.opencontainers.image.licenses="Apache-2.0 AND Apache-2.0 WITH LLVM-exception AND GPL-3.0-or-later WITH GCC-exception-3.1 AND GPL-3.0-or-later AND MIT AND PSF-2.0" \
     org.opencontainers.image.title="wheelkiln manylinux_2_28" \
-    org.opencontainers.image.vendor="Acmé \"Inc.\" \$HOME \\"
-USER builder
+    org.opencontainers.image.vendor="Acmé \"Inc.\" \$HOME"
+USER 1000:1000
 WORKDIR /project
 CMD ["/bin/bash"]
 
@@ -89,4 +91,5 @@ ARG TOOLCHAIN_ARM64= VERSIONS_ARM64=
 LABEL io.wheelkiln.toolchain=${TOOLCHAIN_ARM64} \
     io.wheelkiln.versions=${VERSIONS_ARM64}
 
+# hadolint ignore=DL3006
 FROM image-${TARGETARCH} AS image

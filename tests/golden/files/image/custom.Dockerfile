@@ -12,10 +12,13 @@ ARG BASE_DIGEST_ARM64=
 LABEL org.opencontainers.image.base.name="ghcr.io/acme/base_aarch64:1.2" \
     org.opencontainers.image.base.digest=${BASE_DIGEST_ARM64}
 
-# The interpreters: build and pip in each.
+# The interpreters: build and pip in each. The name of a stage has no tag, and the last user is not this one.
+# hadolint ignore=DL3006
 FROM base-${TARGETARCH} AS pythons
 ARG TARGETARCH
-USER root
+# hadolint ignore=DL3002
+USER 0
+# hadolint ignore=DL3018
 RUN --mount=type=secret,id=ca \
     command -v bash >/dev/null || SSL_CERT_FILE=/run/secrets/ca apk add --quiet --no-cache bash
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
@@ -79,7 +82,7 @@ LABEL \
     org.opencontainers.image.description="Build image for Python wheels on custom, with ccache and gcc" \
     org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later WITH GCC-exception-3.1 AND GPL-3.0-or-later AND MIT AND PSF-2.0" \
     org.opencontainers.image.title="wheelkiln custom"
-USER builder
+USER 1000:1000
 WORKDIR /project
 CMD ["/bin/bash"]
 
@@ -97,4 +100,5 @@ ARG TOOLCHAIN_ARM64= VERSIONS_ARM64=
 LABEL io.wheelkiln.toolchain=${TOOLCHAIN_ARM64} \
     io.wheelkiln.versions=${VERSIONS_ARM64}
 
+# hadolint ignore=DL3006
 FROM image-${TARGETARCH} AS image

@@ -12,10 +12,12 @@ ARG BASE_DIGEST_ARM64=sha256:333333333333333333333333333333333333333333333333333
 LABEL org.opencontainers.image.base.name="registry.example/pypa/manylinux_2_31_aarch64" \
     org.opencontainers.image.base.digest=${BASE_DIGEST_ARM64}
 
-# The interpreters: build and pip in each.
+# The interpreters: build and pip in each. The name of a stage has no tag, and the last user is not this one.
+# hadolint ignore=DL3006
 FROM base-${TARGETARCH} AS pythons
 ARG TARGETARCH
-USER root
+# hadolint ignore=DL3002
+USER 0
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 RUN --mount=type=bind,source=scripts/pythons.sh,target=/mnt/wheelkiln/pythons.sh \
     --mount=type=bind,source=requirements,target=/mnt/wheelkiln/requirements \
@@ -62,12 +64,12 @@ COPY --chmod=0755 scripts/repair.py /opt/wheelkiln/bin/wheelkiln-repair
 ENV PATH=/opt/wheelkiln/ccache:/opt/wheelkiln/toolchain:/opt/wheelkiln/bin:$PATH \
     LANG=C.UTF-8
 LABEL \
-    io.wheelkiln.inputs="{\"bases\":{\"aarch64\":\"registry.example/pypa/manylinux_2_31_aarch64@sha256:3333333333333333333333333333333333333333333333333333333333333333 sha256:3333333333333333333333333333333333333333333333333333333333333333\",\"x86_64\":\"registry.example/pypa/manylinux_2_31_x86_64@sha256:3333333333333333333333333333333333333333333333333333333333333333 sha256:3333333333333333333333333333333333333333333333333333333333333333\"},\"ccache\":\"auto\",\"family\":\"deb\",\"linker\":\"default\",\"name\":\"manylinux_2_31\",\"policy\":\"manylinux_2_31\",\"scripts\":\"SCRIPTS-DIGEST\",\"toolchain\":\"gcc\"}" \
+    io.wheelkiln.inputs="{\"bases\":{\"aarch64\":\"registry.example/pypa/manylinux_2_31_aarch64@sha256:3333333333333333333333333333333333333333333333333333333333333333\",\"x86_64\":\"registry.example/pypa/manylinux_2_31_x86_64@sha256:3333333333333333333333333333333333333333333333333333333333333333\"},\"ccache\":\"auto\",\"family\":\"deb\",\"linker\":\"default\",\"name\":\"manylinux_2_31\",\"policy\":\"manylinux_2_31\",\"scripts\":\"SCRIPTS-DIGEST\",\"toolchain\":\"gcc\"}" \
     io.wheelkiln.recipe="RECIPE-DIGEST" \
     org.opencontainers.image.description="Build image for Python wheels on manylinux_2_31, with ccache and gcc" \
     org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later WITH GCC-exception-3.1 AND GPL-3.0-or-later AND MIT AND PSF-2.0" \
     org.opencontainers.image.title="wheelkiln manylinux_2_31"
-USER builder
+USER 1000:1000
 WORKDIR /project
 CMD ["/bin/bash"]
 
@@ -85,4 +87,5 @@ ARG TOOLCHAIN_ARM64= VERSIONS_ARM64=
 LABEL io.wheelkiln.toolchain=${TOOLCHAIN_ARM64} \
     io.wheelkiln.versions=${VERSIONS_ARM64}
 
+# hadolint ignore=DL3006
 FROM image-${TARGETARCH} AS image

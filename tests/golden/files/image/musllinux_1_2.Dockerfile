@@ -12,10 +12,13 @@ ARG BASE_DIGEST_ARM64=sha256:555555555555555555555555555555555555555555555555555
 LABEL org.opencontainers.image.base.name="registry.example/pypa/musllinux_1_2_aarch64" \
     org.opencontainers.image.base.digest=${BASE_DIGEST_ARM64}
 
-# The interpreters: build and pip in each.
+# The interpreters: build and pip in each. The name of a stage has no tag, and the last user is not this one.
+# hadolint ignore=DL3006
 FROM base-${TARGETARCH} AS pythons
 ARG TARGETARCH
-USER root
+# hadolint ignore=DL3002
+USER 0
+# hadolint ignore=DL3018
 RUN --mount=type=secret,id=ca \
     command -v bash >/dev/null || SSL_CERT_FILE=/run/secrets/ca apk add --quiet --no-cache bash
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
@@ -70,12 +73,12 @@ COPY --chmod=0755 scripts/repair.py /opt/wheelkiln/bin/wheelkiln-repair
 ENV PATH=/opt/wheelkiln/ccache:/opt/wheelkiln/toolchain:/opt/wheelkiln/bin:$PATH \
     LANG=C.UTF-8
 LABEL \
-    io.wheelkiln.inputs="{\"apk\":[\"numactl-dev\"],\"bases\":{\"aarch64\":\"registry.example/pypa/musllinux_1_2_aarch64@sha256:5555555555555555555555555555555555555555555555555555555555555555 sha256:5555555555555555555555555555555555555555555555555555555555555555\",\"x86_64\":\"registry.example/pypa/musllinux_1_2_x86_64@sha256:5555555555555555555555555555555555555555555555555555555555555555 sha256:5555555555555555555555555555555555555555555555555555555555555555\"},\"ccache\":\"auto\",\"family\":\"apk\",\"linker\":\"default\",\"name\":\"musllinux_1_2\",\"policy\":\"musllinux_1_2\",\"scripts\":\"SCRIPTS-DIGEST\",\"toolchain\":\"gcc\"}" \
+    io.wheelkiln.inputs="{\"apk\":[\"numactl-dev\"],\"bases\":{\"aarch64\":\"registry.example/pypa/musllinux_1_2_aarch64@sha256:5555555555555555555555555555555555555555555555555555555555555555\",\"x86_64\":\"registry.example/pypa/musllinux_1_2_x86_64@sha256:5555555555555555555555555555555555555555555555555555555555555555\"},\"ccache\":\"auto\",\"family\":\"apk\",\"linker\":\"default\",\"name\":\"musllinux_1_2\",\"policy\":\"musllinux_1_2\",\"scripts\":\"SCRIPTS-DIGEST\",\"toolchain\":\"gcc\"}" \
     io.wheelkiln.recipe="RECIPE-DIGEST" \
     org.opencontainers.image.description="Build image for Python wheels on musllinux_1_2, with ccache and gcc" \
     org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later WITH GCC-exception-3.1 AND GPL-3.0-or-later AND MIT AND PSF-2.0" \
     org.opencontainers.image.title="wheelkiln musllinux_1_2"
-USER builder
+USER 1000:1000
 WORKDIR /project
 CMD ["/bin/bash"]
 
@@ -93,4 +96,5 @@ ARG TOOLCHAIN_ARM64= VERSIONS_ARM64=
 LABEL io.wheelkiln.toolchain=${TOOLCHAIN_ARM64} \
     io.wheelkiln.versions=${VERSIONS_ARM64}
 
+# hadolint ignore=DL3006
 FROM image-${TARGETARCH} AS image
