@@ -13,11 +13,11 @@ esac
 
 # A program in C++ is linked and run first: a compiler without its library accepts everything and builds nothing.
 printf '#include <iostream>\nint main() { std::cout << "ok"; }\n' >"$scratch/main.cc"
-[ "$compiler" = gcc ] && cxx=g++ || cxx=clang++
-"$cxx" -o "$scratch/main" "$scratch/main.cc" && [ "$("$scratch/main")" = ok ] || {
+case $compiler in gcc) cxx=g++ ;; *) cxx=clang++ ;; esac
+if ! "$cxx" -o "$scratch/main" "$scratch/main.cc" || [ "$("$scratch/main")" != ok ]; then
     echo "wheelkiln: $cxx $version of this base cannot make a C++ program; see the lines above" >&2
     exit 1
-}
+fi
 
 accepted=()
 for test in "/mnt/wheelkiln/features/$(uname -m)"/*.c; do

@@ -7,10 +7,8 @@ import socket
 import subprocess
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -109,13 +107,10 @@ def _free_port() -> int:
 
 
 def _wait_for(address: str) -> None:
+    host, _, port = address.partition(":")
     deadline = time.monotonic() + 20
-    while True:
-        try:
-            urllib.request.urlopen(f"http://{address}/v2/", timeout=2).close()
+    while time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection((host, int(port)), timeout=2):
             return
-        except urllib.error.HTTPError:
-            return  # it asks for a login: it answers
-        except OSError:
-            assert time.monotonic() < deadline, f"{address} does not answer"
-            time.sleep(0.1)
+        time.sleep(0.1)
+    raise AssertionError(f"{address} does not answer")
