@@ -185,6 +185,10 @@ def test_a_compiler_that_lacks_a_feature_is_named(tool: Tool) -> None:
         assert "does not accept amx-fp16, which needs gcc >= 13" in ran.stderr
 
 
+def names_of_images(tool: Tool) -> set[str]:
+    return set(engine(tool, "images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split())
+
+
 @needs_registry
 @pytest.mark.parametrize("kind", ["asks for a login", "dies in the push"])
 def test_a_registry_that_refuses_is_told(tool: Tool, tmp_path: Path, insecure: Path, kind: str) -> None:
@@ -192,13 +196,13 @@ def test_a_registry_that_refuses_is_told(tool: Tool, tmp_path: Path, insecure: P
     refusing = real_registry(tmp_path / "registry", login=True) if kind == "asks for a login" else dying_registry()
     with refusing as address:
         repository = allow(insecure, address)
-        before = engine(tool, "images", "--format", "{{.Repository}}").stdout
+        before = names_of_images(tool)
         ran = image(tool, "push", IMAGE_REPOSITORY=repository)
         assert ran.code == 6
         assert "could not be pushed" in ran.stderr
         assert ("logged in" if kind == "asks for a login" else "does not answer") in ran.stderr
         assert address in ran.stderr
-        assert engine(tool, "images", "--format", "{{.Repository}}").stdout == before
+        assert names_of_images(tool) <= before
     assert not list((tmp_path / "registry").rglob("_manifests/tags/*"))
 
 
