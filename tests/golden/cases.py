@@ -7,6 +7,7 @@ tests/unit/image/test_recipe.py covers them.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -138,6 +139,7 @@ def _image_file(name: str, table: dict[str, Any] | None = None) -> str:
     (spec,) = make_plan(make_inputs(table, interpreters=interpreters)).images
     recipe = render_recipe(spec)
     text = recipe.files[name].replace(recipe.digest, "RECIPE-DIGEST").replace(recipe.tag, "RECIPE-TAG")
+    text = re.sub(r"INPUTS=[0-9a-f]{12} ", "INPUTS=FILES-DIGEST ", text)
     return text.replace(json.loads(recipe.inputs)["scripts"], "SCRIPTS-DIGEST")
 
 

@@ -67,8 +67,9 @@ def cibuildwheel(engine: str | None, output: Path | None, check: bool, **values:
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit 5 with the difference when a file is out of date.")
 def image(output: Path, check: bool, **values: Any) -> None:
-    """Write the image's build context, for 'docker buildx bake', 'docker buildx build DIR' or 'podman build DIR'.
+    """Write the image's build context, for 'docker buildx bake', 'docker buildx build DIR' or podman.
 
+    podman is told the platform: 'podman build --platform linux/amd64 DIR'.
     It works without wheelkiln, but for a bootstrap base: that is a local image, which 'image build' makes.
     """
     options = ProjectOptions(**values)

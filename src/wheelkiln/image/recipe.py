@@ -73,8 +73,8 @@ def render_recipe(spec: ImageSpec, data: Traversable | None = None) -> Recipe:
     files["pins.env"] = _render_pins((data / "pins.toml").read_text(encoding="utf-8"), spec.download_mirror)
     files[".dockerignore"] = _render_dockerignore(files)
     inputs = _render_inputs(spec, _digest(files))
-    digest = _digest({**files, "Dockerfile": _render_dockerfile(template, spec, inputs, recipe_digest="")})
-    files["Dockerfile"] = _render_dockerfile(template, spec, inputs, recipe_digest=digest)
+    digest = _digest({**files, "Dockerfile": _render_dockerfile(template, spec, files, inputs, recipe_digest="")})
+    files["Dockerfile"] = _render_dockerfile(template, spec, files, inputs, recipe_digest=digest)
     tag = digest[:_DIGEST_LENGTH]
     names = {spec.name_for(base.arch): f"{LOCAL_REPOSITORY}/{spec.name_for(base.arch)}:{tag}" for base in spec.bases}
     files["docker-bake.json"] = _render_bake(spec, f"{LOCAL_REPOSITORY}/{spec.name}:{tag}")
@@ -101,8 +101,13 @@ def _interpreters(base: Base) -> list[list[str]]:
     return [[found.tag, found.version, str(found.prefix)] for found in base.interpreters]
 
 
-def _render_dockerfile(template: str, spec: ImageSpec, inputs: str, *, recipe_digest: str) -> str:
+def _render_dockerfile(
+    template: str, spec: ImageSpec, files: Mapping[str, str], inputs: str, *, recipe_digest: str
+) -> str:
     from jinja2 import Environment, StrictUndefined
+
+    def digest_of_mounted(*names: str) -> str:
+        return _digest({name: text for name, text in files.items() if name.startswith(names)})[:12]
 
     environment = Environment(
         undefined=StrictUndefined,
@@ -116,6 +121,7 @@ def _render_dockerfile(template: str, spec: ImageSpec, inputs: str, *, recipe_di
         autoescape=False,  # noqa: S701 - a Dockerfile, not HTML; every value is validated by the configuration
     )
     return environment.from_string(template).render(
+        inputs=digest_of_mounted,
         bases=[_render_base(spec, base) for base in spec.bases],
         family=spec.family,
         cache_id=spec.bootstrap.release if spec.bootstrap else spec.name,

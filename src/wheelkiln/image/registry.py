@@ -22,7 +22,11 @@ _ABSENT = re.compile(
     r"no image found in (manifest list|image index)",
     re.IGNORECASE,
 )
-_DENIED = re.compile(r"\b401\b|\b403\b|unauthorized|authentication required|denied|forbidden", re.IGNORECASE)
+_DENIED = re.compile(
+    r"\b401\b|\b403\b|unauthorized|authentication required|denied|forbidden|authorization failed|"
+    r"no basic auth credentials",
+    re.IGNORECASE,
+)
 UPLOAD_STATE = re.compile(r"\?_state=[^\s\"]+")
 """What a registry hands back with each piece of an upload; it says nothing to people."""
 _GONE = re.compile(

@@ -337,3 +337,15 @@ def test_a_context_is_written_below_its_directory(tmp_path: Path) -> None:
         if path.is_file()
     }
     assert written == dict(recipe.files)
+
+
+def test_a_step_names_the_digest_of_the_files_that_it_mounts() -> None:
+    steps = [
+        re.findall(r"INPUTS=([0-9a-f]{12}) bash /mnt/wheelkiln/(\S+)", _dockerfile(spec)) for spec in (PYPA, _MIRRORED)
+    ]
+    assert len(steps[0]) == _dockerfile(PYPA).count(" bash /mnt/wheelkiln/")
+    changed = {script for (before, script), (after, _) in zip(*steps, strict=True) if before != after}
+    assert changed == {"ccache.sh"}  # whose address is in a file
+
+
+_MIRRORED = replace(PYPA, download_mirror="https://mirror.example")
