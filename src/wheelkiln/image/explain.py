@@ -102,6 +102,15 @@ def _repeated(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _last_step(lines: Sequence[str]) -> Sequence[str]:
-    """Leave out what buildah printed of earlier steps."""
+    """Leave out what buildah printed of earlier steps.
+
+    It prints the steps and what they say through two channels: where nothing but the verdict follows the last step's
+    line, what that step said stands before it.
+    """
     begun = [index for index, line in enumerate(lines) if _BUILDAH_STEP.match(line)]
-    return lines[begun[-1] + 1 :] if begun else lines
+    if not begun:
+        return lines
+    after = lines[begun[-1] + 1 :]
+    if len([line for line in after if line.strip()]) > 1 or len(begun) == 1:
+        return after
+    return [*lines[begun[-2] + 1 : begun[-1]], *after]

@@ -183,3 +183,16 @@ def test_passwords_in_addresses_are_masked() -> None:
 
 def test_a_builder_that_said_nothing_is_explained_all_the_same() -> None:
     assert explain_failure([]) == ((), explain_failure(["x"])[1])
+
+
+def test_what_buildah_prints_before_its_steps_line_is_found() -> None:
+    reasons, hint = explain_failure(
+        [
+            "[5/8] STEP 1/2: FROM x",
+            "wheelkiln: http://h/x has not the pinned SHA-256:",
+            "[5/8] STEP 2/2: RUN bash /mnt/wheelkiln/ccache.sh auto",
+            "Error: building at STEP: exit status 4",
+        ]
+    )
+    assert reasons[0] == "wheelkiln: http://h/x has not the pinned SHA-256:"
+    assert "was not used" in hint
