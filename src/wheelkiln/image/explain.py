@@ -102,15 +102,11 @@ def _repeated(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _last_step(lines: Sequence[str]) -> Sequence[str]:
-    """Leave out what buildah printed of earlier steps.
+    """Leave out what buildah printed until its last finished layer.
 
-    It prints the steps and what they say through two channels: where nothing but the verdict follows the last step's
-    line, what that step said stands before it.
+    It prints the steps and what they say through two channels, so what the failed step said can stand before its line.
     """
+    done = [index for index, line in enumerate(lines) if line.startswith("--> ")]
     begun = [index for index, line in enumerate(lines) if _BUILDAH_STEP.match(line)]
-    if not begun:
-        return lines
-    after = lines[begun[-1] + 1 :]
-    if len([line for line in after if line.strip()]) > 1 or len(begun) == 1:
-        return after
-    return [*lines[begun[-2] + 1 : begun[-1]], *after]
+    start = done[-1] + 1 if done else begun[-2] + 1 if len(begun) > 1 else 0
+    return [line for line in lines[start:] if not _BUILDAH_STEP.match(line)]
