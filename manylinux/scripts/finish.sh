@@ -47,6 +47,7 @@ bash /mnt/wheelkiln/features.sh "$compiler" >/opt/wheelkiln/toolchain.txt
 {
     /opt/wheelkiln/bin/ccache --version | sed -n '1s/^ccache version /ccache /p'
     printf 'compiler %s\n' "$("$compiler" --version | head -n 1)"
+    # musl's ldd tells its version and fails.
     { ldd --version 2>&1 || true; } | sed -n -E '1s/^.* ([0-9.]+)$/libc \1/p; s/^Version ([0-9.]+)$/libc musl \1/p'
     for linker in ld ld.lld mold; do
         ! command -v "$linker" >/dev/null || printf '%s %s\n' "$linker" "$("$linker" --version | head -n 1)"

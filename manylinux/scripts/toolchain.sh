@@ -14,7 +14,7 @@ newest_deb() {
     apt-cache --names-only search "^$1-[0-9]+\$" | sed -n -E "s/^${1//+/\\+}-([0-9]+) .*/\1/p" | sort -n | tail -n 1
 }
 
-link() { # NAME PROGRAM: only where NAME is not that program already
+link() { # NAME PROGRAM: only where NAME, which need not be there, is not that program already
     local program
     program=$(command -v "$2") || { echo "wheelkiln: $2 is not there after its installation" >&2; exit 1; }
     [ "$(readlink -f "$(command -v "$1" || true)")" = "$(readlink -f "$program")" ] || ln -sf "$program" "$links/$1"

@@ -33,7 +33,7 @@ PROJECT_SCRATCH = "project"
 """Name of the directory in the job's mount that stands for the container's /project where it must."""
 _CA_TARGET = PurePosixPath("/opt/wheelkiln/mnt/ca-bundle.pem")
 _CA_NAMES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
-_WITHOUT_EFFECT = frozenset({"CCACHE_MAXSIZE", *_CA_NAMES})
+_WITHOUT_EFFECT = frozenset({"CCACHE_MAXSIZE", "SCCACHE_CACHE_SIZE", *_CA_NAMES})
 _PASS_VARIABLES = ("CIBW_ENVIRONMENT_PASS", "CIBW_ENVIRONMENT_PASS_LINUX")
 
 

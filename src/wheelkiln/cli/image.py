@@ -14,7 +14,7 @@ import click
 from wheelkiln.cache.settings import cache_root
 from wheelkiln.cli.own_config import OwnConfig, load_own_config
 from wheelkiln.config.model import Config
-from wheelkiln.errors import EnvironmentProblem, UsageProblem
+from wheelkiln.errors import EnvironmentProblem, NothingSelectedError, UsageProblem
 from wheelkiln.plan.images import make_images, wanted_architectures
 from wheelkiln.plan.model import ImageSpec
 from wheelkiln.system.engine import ContainerEngine, EngineName, find_engine
@@ -239,7 +239,7 @@ def _gather(
     interpreters = find_interpreters(host.home, host.environ) if config.image.base == "bootstrap" else ()
     memory = ImageMemory(cache_root(config, host))
     specs = make_images(config, host, read_cibuildwheel(), interpreters)
-    specs = tuple(pin_bases(spec, memory, found, refresh=pull) for spec in specs if not _impossible(spec, config))
+    specs = tuple(pin_bases(spec, memory, found, refresh=pull) for spec in _possible(specs, config))
     return _Images(
         own=own,
         config=config,
@@ -252,8 +252,14 @@ def _gather(
     )
 
 
-def _impossible(spec: ImageSpec, config: Config) -> bool:
-    return spec.bootstrap is not None and config.libc == ("musllinux",)
+def _possible(specs: Sequence[ImageSpec], config: Config) -> Sequence[ImageSpec]:
+    """Refuse a bootstrap base that only musl's wheels ask for, as a plan without jobs is refused."""
+    if "manylinux" not in config.libc and any(spec.bootstrap for spec in specs):
+        raise NothingSelectedError(
+            "the bootstrap base's C library is glibc, and libc asks for musllinux alone",
+            hint='base = "pypa" has the musllinux images; libc = ["manylinux"] goes with the bootstrap base.',
+        )
+    return specs
 
 
 def _architectures(platforms: Sequence[str]) -> list[str]:

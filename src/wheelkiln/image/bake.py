@@ -159,7 +159,7 @@ def _report_args(inputs: BakeInputs, reports: Mapping[str, Mapping[str, str]]) -
 
 
 def _shared(inputs: BakeInputs) -> dict[str, Any]:
-    args: dict[str, str | None] = dict.fromkeys(inputs.build_args)  # null: the variable's value, which no file holds
+    args: dict[str, str] = {}
     for base in _bases(inputs):
         args |= digest_args(base, inputs.base_digests.get(base.arch, ""))
     if inputs.provenance.epoch is not None:

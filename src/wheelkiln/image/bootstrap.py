@@ -15,7 +15,7 @@ from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.recipe import BASE_PACKAGES
 from wheelkiln.plan.model import Base, Bootstrap, ImageSpec
 from wheelkiln.system.interpreters import Interpreter
-from wheelkiln.system.process import Runner
+from wheelkiln.system.process import Runner, stream_and_keep
 
 __all__ = ["BASE_CHANGES", "BASE_LABEL", "add_interpreters", "make_base_tarball", "relocate_text"]
 
@@ -53,13 +53,7 @@ def make_base_tarball(
         )
     assert spec.bootstrap is not None
     tarball = directory / f"base-{base.arch}.tar"
-    lines: list[str] = []
-
-    def note(line: str) -> None:
-        lines.append(line)
-        on_line(line)
-
-    status = runner.stream(_mmdebstrap_command(spec.bootstrap, base, tarball), on_line=note)
+    status, lines = stream_and_keep(runner, _mmdebstrap_command(spec.bootstrap, base, tarball), on_line=on_line)
     if status != 0:
         reasons = [line for line in lines if line.startswith(("E:", "W:"))] or lines
         raise EnvironmentProblem(

@@ -19,7 +19,7 @@ from wheelkiln.image.bake import (
     pushed_name,
 )
 from wheelkiln.image.builders import Builder, choose_builder, named_builder
-from wheelkiln.image.explain import explain_failure
+from wheelkiln.image.explain import image_problem
 from wheelkiln.image.recipe import base_reference
 from wheelkiln.image.registry import Registry
 from wheelkiln.image.reports import read_reports
@@ -27,6 +27,7 @@ from wheelkiln.system.emulation import advise_emulator
 from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.host import HostFacts
 from wheelkiln.system.image_store import ImageStore
+from wheelkiln.system.process import stream_and_keep
 
 __all__ = ["build_with_buildkit"]
 
@@ -89,31 +90,22 @@ class _Bake:
         path = self._scratch / name
         path.touch(mode=0o600)  # a cache's address can hold credentials
         path.write_text(json.dumps(table, indent=2), encoding="utf-8")
-        lines: list[str] = []
-
-        def note(line: str) -> None:
-            lines.append(line)
-            self._log(line)
-
         argv = ["docker", "buildx", "bake", f"--builder={self._builder.name}", "--progress=plain"]
         argv += ["--file=docker-bake.json", f"--file={path}"]
         # Without a value, bake takes it from the environment: no file and no process list has a proxy's password.
         argv += [f"--set=*.args.{name}" for name in self._build_args]
         # The files that our own bake file names lie outside of the context (docs.docker.com: bake entitlements).
         environ = {**self._host.environ, "BUILDX_BAKE_ENTITLEMENTS_FS": "0"}
-        status = self._engine.runner.stream([*argv, *targets], cwd=self._scratch / "context", env=environ, on_line=note)
+        status, lines = stream_and_keep(
+            self._engine.runner,
+            [*argv, *targets],
+            cwd=self._scratch / "context",
+            env=environ,
+            on_line=self._log,
+        )
         if status != 0:
-            reasons, hint = explain_failure(lines)
             what = "pushed" if any("pushing" in line for line in lines[-40:]) and inputs.options.push else "built"
-            raise EnvironmentProblem(
-                "\n".join(
-                    [
-                        f"the image {inputs.recipe.name}:{inputs.recipe.tag} could not be {what}:",
-                        *(f"  | {line}" for line in reasons),
-                    ]
-                ),
-                hint=hint,
-            )
+            raise image_problem(f"the image {inputs.recipe.name}:{inputs.recipe.tag} could not be {what}:", lines)
 
 
 def _check_platforms(builder: Builder, architectures: Sequence[str]) -> None:

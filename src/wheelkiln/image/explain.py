@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
+from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.registry import UPLOAD_STATE, explain_registry
 from wheelkiln.system.process import mask_secrets
 
-__all__ = ["explain_failure"]
+__all__ = ["explain_failure", "image_problem"]
 
 _KEPT_LINES = 25
 _RULE = "-" * 6
@@ -32,7 +33,6 @@ _KNOWN = (
         'The pinned download cannot be reached: image.download-mirror names another place, image.ccache = "auto" '
         "takes the base's own package instead.",
     ),
-    (r"image\.requires: ", "Choose a base with a newer compiler, or leave the feature out of image.requires."),
     (
         r"package mirror of this base cannot be read|Could not resolve '|Failed to fetch http|Cannot download repomd",
         "The package mirror cannot be reached or read: is the network there, and a proxy set where one is needed? "
@@ -54,7 +54,6 @@ _KNOWN = (
         "The builder cannot run this architecture: 'wheelkiln image build --register-emulators', "
         "or a machine in [tool.wheelkiln.hosts].",
     ),
-    (r"failed to push ", ""),
     (
         r"failed to resolve source metadata|failed to do request|initializing source docker://|pinging container reg",
         "The base image could not be fetched. Is its registry reachable ('docker pull' it by hand)? "
@@ -78,8 +77,14 @@ def explain_failure(lines: Sequence[str]) -> tuple[tuple[str, ...], str]:
         return reasons[-1:], explain_registry(text) or _PUSH
     for pattern, hint in _KNOWN:
         if re.search(pattern, text):
-            return reasons, hint or explain_registry(text) or _OTHERWISE
+            return reasons, hint
     return reasons, explain_registry(text) or _OTHERWISE
+
+
+def image_problem(title: str, lines: Sequence[str]) -> EnvironmentProblem:
+    """Make the error of an image build that printed these lines."""
+    reasons, hint = explain_failure(lines)
+    return EnvironmentProblem("\n".join([title, *(f"  | {line}" for line in reasons)]), hint=hint)
 
 
 def _reasons(lines: Sequence[str]) -> list[str]:

@@ -138,7 +138,7 @@ class ImageProvider:
     def _check_emulators(self, architectures: Sequence[str]) -> None:
         """Refuse what nothing here can run; machines that are configured run theirs natively."""
         elsewhere = {arch for host in self.hosts.values() for arch in host.arch} if not self.engine.is_podman else set()
-        own_builder = bool(self.builder.name or self.options.builder)
+        own_builder = self.builder != BuilderConfig() or bool(self.options.builder)
         for arch in architectures:
             if own_builder or arch == self.host.machine or arch in self.host.emulated or arch in elsewhere:
                 continue

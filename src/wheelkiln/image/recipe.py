@@ -16,7 +16,7 @@ from typing import Any
 
 from wheelkiln.plan.model import Base, ImageSpec
 
-__all__ = ["BASE_PACKAGES", "TARGET", "Recipe", "base_reference", "render_recipe", "write_context"]
+__all__ = ["BASE_PACKAGES", "LOCAL_REPOSITORY", "TARGET", "Recipe", "base_reference", "render_recipe", "write_context"]
 
 LOCAL_REPOSITORY = "localhost/wheelkiln"
 TARGET = "image"

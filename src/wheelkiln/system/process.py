@@ -15,7 +15,7 @@ from typing import Protocol
 
 from wheelkiln.errors import EnvironmentProblem
 
-__all__ = ["Completed", "ProcessRunner", "Runner", "mask_secrets"]
+__all__ = ["Completed", "ProcessRunner", "Runner", "mask_secrets", "stream_and_keep"]
 
 _CREDENTIALS_IN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s]+@", re.IGNORECASE)
 _STOP_SECONDS = 10.0
@@ -148,6 +148,24 @@ class ProcessRunner:
     def _note(self, argv: Sequence[str]) -> None:
         if self._log is not None:
             self._log(mask_secrets(shlex.join(argv)))
+
+
+def stream_and_keep(
+    runner: Runner,
+    argv: Sequence[str],
+    *,
+    on_line: Callable[[str], None],
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> tuple[int, list[str]]:
+    """Stream like a runner does, and also return every line: what a failure is explained from."""
+    lines: list[str] = []
+
+    def note(line: str) -> None:
+        lines.append(line)
+        on_line(line)
+
+    return runner.stream(argv, on_line=note, cwd=cwd, env=env), lines
 
 
 def _cannot_start(argv: Sequence[str], error: OSError) -> EnvironmentProblem:

@@ -52,10 +52,6 @@ def _buildah(*printed: str) -> list[str]:
             "wheelkiln: https://h/ccache.tar.xz cannot be fetched: HTTP status 404",
             "image.download-mirror names another",
         ),
-        (
-            "wheelkiln: image.requires: gcc 8.5 does not accept avx512bf16, which came with gcc 10",
-            "Choose a base with a newer compiler",
-        ),
         ("wheelkiln: the package mirror of this base cannot be read; see the lines above", "The package mirror cannot"),
         ("E: Failed to fetch http://deb.debian.org/debian/x.deb  Could not resolve 'deb.debian.org'", "package mirror"),
         ("Error: Failed to download metadata for repo 'appstream': Cannot download repomd.xml", "package mirror"),

@@ -44,10 +44,13 @@ class FakePodman:
         return [call.argv for call in self.runner.calls if call.argv[1] == "build"]
 
 
-def test_each_architecture_is_built_and_then_named_with_what_its_checks_found(tmp_path: Path) -> None:
+def test_all_architectures_are_built_at_once_and_each_is_then_made_from_the_cache(tmp_path: Path) -> None:
     podman = FakePodman()
     podman.run(make_bake_inputs(provenance=Provenance("https://host/x", "abc", 0)), tmp_path)
-    first, second, third, fourth = podman.builds()
+    together, first, second, third, fourth = podman.builds()
+    assert {"--platform=linux/amd64,linux/arm64", "--jobs=2"} <= set(together)
+    (manifest,) = [word.removeprefix("--manifest=") for word in together if word.startswith("--manifest=")]
+    assert f"podman manifest rm {manifest}" in podman.runner.lines
     assert f"--iidfile={tmp_path}/image-x86_64.txt" in first
     assert "--label=io.wheelkiln.toolchain=gcc 14.2.1 avx512bf16" in second
     assert "--label=io.wheelkiln.versions=ccache 4.13.6; libc 2.28" in second
@@ -67,7 +70,15 @@ def test_each_architecture_is_built_and_then_named_with_what_its_checks_found(tm
         )
         assert argv[-1] == str(tmp_path / "context")
     assert not [word for argv in (first, third) for word in argv if word.startswith(("--tag", "--label"))]
-    assert podman.lines == ["STEP 1/2: FROM x", "COMMIT"] * 4
+    assert podman.lines == ["STEP 1/2: FROM x", "COMMIT"] * 5
+
+
+def test_caches_are_for_the_build_of_all_architectures(tmp_path: Path) -> None:
+    podman = FakePodman()
+    options = BuildOptions(cache_from=("ghcr.io/acme/cache",), no_cache=True)
+    podman.run(make_bake_inputs(options=options), tmp_path)
+    told = [{word for word in argv if word.startswith(("--cache-from", "--no-cache"))} for argv in podman.builds()]
+    assert told == [{"--no-cache", "--cache-from=ghcr.io/acme/cache"}, set(), set(), set(), set()]
 
 
 def test_both_passes_have_the_same_arguments_and_secrets(tmp_path: Path) -> None:
@@ -157,17 +168,17 @@ def test_a_failed_build_is_told_with_buildahs_reason(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem) as caught:
         podman.run(inputs, tmp_path)
     assert caught.value.message.splitlines() == [
-        f"the image manylinux_2_28:{inputs.recipe.tag} could not be built for x86_64:",
+        f"the image manylinux_2_28:{inputs.recipe.tag} could not be built for x86_64, aarch64:",
         "  | No match for argument: nosuch",
         "  | Error: building at STEP: exit status 1",
     ]
     assert "image.packages" in caught.value.hint
-    assert len(podman.runner.calls) == 1
+    assert [call.argv[1:3] for call in podman.runner.calls[1:]] == [("manifest", "rm")]
 
 
 def test_an_image_that_does_not_run_is_not_named(tmp_path: Path) -> None:
     podman = FakePodman(run=Answer(returncode=126, stderr="Error: crun: cgroup2: permission denied"))
     with pytest.raises(EnvironmentProblem, match="cannot run the image that it built: Error: crun") as caught:
-        podman.run(make_bake_inputs(), tmp_path)
+        podman.run(make_bake_inputs(architectures=("x86_64",)), tmp_path)
     assert "without systemd" in caught.value.hint
     assert len(podman.builds()) == 1
