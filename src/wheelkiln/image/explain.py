@@ -15,6 +15,7 @@ __all__ = ["explain_failure", "image_problem"]
 _KEPT_LINES = 25
 _RULE = "-" * 6
 _STEP_PREFIX = re.compile(r"^(#\d+ )?(\d+\.\d+ )?")
+_FAILED_PROCESS = re.compile(r"^#(\d+) ERROR: process ")
 _SOURCE_LISTING = re.compile(r"^\s*(\d+ \| |>>> )|^-{5,}$|^Dockerfile:\d+$")
 _BUILDAH_STEP = re.compile(r"^(\[\d+/\d+\] )?STEP \d+(/\d+)?: ")
 _KNOWN = (
@@ -88,12 +89,19 @@ def image_problem(title: str, lines: Sequence[str]) -> EnvironmentProblem:
 
 
 def _reasons(lines: Sequence[str]) -> list[str]:
-    """What the failed step printed: BuildKit repeats it between two rules and says why last; others print it last."""
-    block = list(_repeated(lines)) or _last_step(lines)
+    """What the failed step printed, and BuildKit's verdict, which it gives last."""
+    block = list(_repeated(lines)) or _failed_step(lines) or _last_step(lines)
     verdict = [line for line in lines if line.startswith(("ERROR: ", "error: "))]
     plain = [_STEP_PREFIX.sub("", line) for line in (*block, *verdict[-1:]) if line.strip()]
     kept = [line for line in plain if not _SOURCE_LISTING.match(line)]
     return list(dict.fromkeys(kept[-_KEPT_LINES:]))
+
+
+def _failed_step(lines: Sequence[str]) -> Sequence[str]:
+    """Return what BuildKit printed of the step whose process failed: at times it repeats nothing at the end."""
+    failed = [match[1] for line in lines if (match := _FAILED_PROCESS.match(line))]
+    own = re.compile(rf"^#{failed[-1]} \d+\.\d+ ") if failed else None
+    return [line for line in lines if own.match(line)] if own else []
 
 
 def _repeated(lines: Sequence[str]) -> Iterator[str]:

@@ -192,3 +192,22 @@ def test_what_buildah_prints_before_its_steps_line_is_found() -> None:
     )
     assert reasons[0] == "wheelkiln: http://h/x has not the pinned SHA-256:"
     assert "was not used" in hint
+
+
+def test_a_step_that_buildkit_repeats_without_its_lines_is_read_where_it_ran() -> None:
+    reasons, hint = explain_failure(
+        [
+            "#8 0.311 another step",
+            "#9 0.345 wheelkiln: http://h/x has not the pinned SHA-256:",
+            '#9 ERROR: process "bash ccache.sh auto" did not complete successfully: exit code: 4',
+            "------",
+            " > [ccache 1/1] RUN bash ccache.sh auto:",
+            "------",
+            'ERROR: failed to solve: process "bash ccache.sh auto" did not complete successfully: exit code: 4',
+        ]
+    )
+    assert reasons == (
+        "wheelkiln: http://h/x has not the pinned SHA-256:",
+        'ERROR: failed to solve: process "bash ccache.sh auto" did not complete successfully: exit code: 4',
+    )
+    assert "was not used" in hint
