@@ -18,6 +18,7 @@ __all__ = ["cli", "main"]
 
 _COMMANDS = {
     "build": "Build the wheels of SOURCE, cached and verified.",
+    "cache": "Look at the caches: statistics, missed hits, trust, size.",
     "doctor": "Look at this machine: what is missing, and what to do.",
     "generate": "Write what 'build' would use: the cibuildwheel configuration, the image.",
     "image": "Build, inspect, push and prune the images that builds run in.",

@@ -1,0 +1,34 @@
+"""``wheelkiln cache``: what the caches did, why they missed, whether they can be trusted."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+__all__ = ["command"]
+
+_COMMANDS: dict[str, str] = {}
+"""The module of each command's file in this package is ``cache_NAME``."""
+
+
+class _LazyGroup(click.Group):
+    """Commands are imported when they are called, as those of the top group are."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"wheelkiln.cli.cache_{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.group("cache", cls=_LazyGroup, short_help="Look at the caches: statistics, missed hits, trust, size.")
+def command() -> None:
+    """Look at the caches: statistics, missed hits, trust, size."""
