@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ __all__ = ["Answer", "Call", "FakeCibuildwheel", "FakeClock", "FakeRunner"]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A command that was asked for; the running interpreter is called ``python`` in it."""
+    """A command that was asked for; the running interpreter is called ``python`` in it, and uv ``uv``."""
 
     argv: tuple[str, ...]
     cwd: Path | None = None
@@ -77,7 +78,7 @@ class FakeRunner:
         return [call.line for call in self.calls]
 
     def _answer(self, argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None) -> Answer:
-        call = Call(tuple("python" if part == sys.executable else part for part in argv), cwd, env)
+        call = Call(tuple(_short_name(part) for part in argv), cwd, env)
         self.calls.append(call)
         matching = [beginning for beginning in self.script if call.line.startswith(beginning)]
         if not matching:
@@ -86,6 +87,12 @@ class FakeRunner:
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, Answer) else answer(call)
+
+
+def _short_name(part: str) -> str:
+    if part == sys.executable:
+        return "python"
+    return "uv" if part.startswith("/") and part.endswith("/bin/uv") else part
 
 
 @dataclass
@@ -103,7 +110,8 @@ class FakeCibuildwheel:
     """cibuildwheel and auditwheel as a run sees them: wheels appear, lines are printed, statistics are logged.
 
     wheels are the file names by identifier (default: one for that Python and C library); broken holds identifiers
-    that fail; symbols is what auditwheel says of wheels for glibc.
+    that fail; symbols is what auditwheel says of wheels for glibc. pins are what uv resolves to, hooked what the
+    backend asks for besides, environments the containers that made one.
     """
 
     wheels: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -111,15 +119,29 @@ class FakeCibuildwheel:
     output: str = "Starting container image x...\n\x1b[1m* Building wheel...\x1b[0m\nRepairing wheel...\n"
     statistics: str = "# a.c\ncache_miss\n# b.c\ndirect_cache_hit\n"
     symbols: str = "manylinux_2_17_x86_64"
+    pins: str = "setuptools==80.9.0 \\\n    --hash=sha256:aa\n"
+    hooked: Sequence[str] = ()
     built: list[str] = field(default_factory=list)
+    environments: list[Call] = field(default_factory=list)
     during: Callable[[Call], None] = field(default=lambda _: None)
 
     def script(self) -> dict[str, Script]:
         return {
             "python -m cibuildwheel": self.build,
+            "uv pip compile": self.resolve,
+            "docker run": self.make_environment,
             "python -m auditwheel show --json": self.show,
             "python -m abi3audit": Answer("{}"),
         }
+
+    def resolve(self, call: Call) -> Answer:
+        Path(call.option("--output-file")).write_text(self.pins)
+        return Answer()
+
+    def make_environment(self, call: Call) -> Answer:
+        self.environments.append(call)
+        asked = call.argv[-1].endswith(".tar.gz")
+        return Answer(f"installed\n{json.dumps(list(self.hooked))}\n" if asked else "installed\n")
 
     def show(self, call: Call) -> Answer:
         tag = "musllinux_1_2_x86_64" if "musllinux" in call.argv[-1] else self.symbols

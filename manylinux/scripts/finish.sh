@@ -32,7 +32,7 @@ if ! getent passwd 1000 >/dev/null; then
 fi
 name=$(getent passwd 1000 | cut -d: -f1)
 [ "$name" = builder ] || usermod --login builder --home /home/builder "$name"
-for directory in /home/builder /project /output /opt/wheelkiln/mnt; do
+for directory in /home/builder /project /output /opt/wheelkiln/mnt /tmp/wheelkiln /tmp/wheelkiln/env; do
     mkdir -p "$directory"
     chown 1000:1000 "$directory"
     chmod 0777 "$directory"

@@ -1,6 +1,8 @@
 #!/bin/bash
-# Give every CPython under /opt/python a pip and a build that knows --env-dir. Bytecode is left out: it would be most
-# of the layer. Where the distribution's own CPython is to serve, it does so through a virtual environment.
+# Give every CPython under /opt/python a pip, a build, the module that tells them where the job's environment is, and
+# bytecode: without it each of the dozen interpreters that a job starts compiles what it imports, for the builder may
+# not write it. It is of the unchecked kind, which holds no time (PEP 552).
+# Where the distribution's own CPython is to serve, it does so through a virtual environment.
 set -euo pipefail
 
 export PIP_NO_COMPILE=1 PIP_CACHE_DIR=/var/cache/wheelkiln-pip PIP_ROOT_USER_ACTION=ignore
@@ -33,6 +35,12 @@ for prefix in /opt/python/cp3*-cp3*; do
     [ -e "$prefix/bin/pip" ] || ln -s pip3 "$prefix/bin/pip"
     if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
         "$python" -m pip install -q -r /mnt/wheelkiln/requirements/interpreter.txt
+        site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+        install -m 0644 /mnt/wheelkiln/frontend.py "$site/wheelkiln_frontend.py"
+        echo 'import wheelkiln_frontend' >"$site/wheelkiln_frontend.pth"
+        # What does not compile is a template or a test, and nothing imports it.
+        "$python" -m compileall -q -j0 --invalidation-mode unchecked-hash \
+            "$("$python" -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" "$site" >/dev/null || true
     fi
 done
 

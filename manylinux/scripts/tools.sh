@@ -15,3 +15,4 @@ wanted=(-r /mnt/wheelkiln/requirements/tools.txt)
 # Programs that no build calls, and pages that nobody reads here, are a quarter of the size.
 rm -rf "$tools"/bin/{cpack,ctest,ccmake} "$tools"/lib/python3*/site-packages/cmake/data/{doc,man,share/cmake-*/Help}
 rm -f "$tools"/lib/python3*/site-packages/cmake/data/bin/{cpack,ccmake} "$tools"/bin/uvx
+"$tools/bin/python" -m compileall -q -j0 --invalidation-mode unchecked-hash "$tools/lib" >/dev/null || true

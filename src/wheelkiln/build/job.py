@@ -7,10 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TextIO
 
 from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
+from wheelkiln.build.environments import EnvironmentFailedError, make_environment
 from wheelkiln.build.explain import explain_failure, relevant_lines
 from wheelkiln.build.outcome import Event, Outcome, StageStarted, Status, WheelFile
 from wheelkiln.build.request import (
@@ -23,64 +25,99 @@ from wheelkiln.build.request import (
 from wheelkiln.build.stages import StageClock, plain_text, stage_of
 from wheelkiln.cache.settings import STATISTICS_LOG, make_cache_directories
 from wheelkiln.cache.statistics import CompileStatistics, count_calls, parse_statistics_log
+from wheelkiln.errors import BuildError
 from wheelkiln.plan.model import Job
 from wheelkiln.system.files import land_file, naming_storage_errors, sha256_of
 from wheelkiln.system.process import mask_secrets
 from wheelkiln.verify.tags import check_wheel
 
-__all__ = ["run_job"]
+__all__ = ["JobResult", "run_job"]
 
 _DROPPED_VARIABLES = ("GITHUB_STEP_SUMMARY",)
 _FIXED_VARIABLES = {"CIBW_LOG_FOLD_MODE": "disabled", "DOCKER_CLI_HINTS": "false", "PYTHONUTF8": "1"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Ran:
-    status: int
-    lines: tuple[str, ...]
-    stage: str
+class JobResult:
+    """A job's outcome, and the request with what the job came to know of its environment."""
+
+    outcome: Outcome
+    request: BuildRequest
 
 
-def run_job(request: BuildRequest, job: Job, job_dir: Path, run_id: str, emit: Callable[[Event], None]) -> Outcome:
+class _Log:
+    """A job's output: kept as lines and in a file, and read as stages."""
+
+    def __init__(self, job: Job, file: TextIO, clock: StageClock, emit: Callable[[Event], None]) -> None:
+        self.lines: list[str] = []
+        self.stage = ""
+        self._job, self._file, self._clock, self._emit = job, file, clock, emit
+
+    def begin(self, stage: str) -> None:
+        """Begin a stage, unless it is the present one."""
+        if stage != self.stage:
+            self.stage = stage
+            self._clock.begin(stage)
+            self._emit(StageStarted(self._job, stage))
+
+    def note(self, raw: str) -> None:
+        """Keep a line; one that begins a stage begins it."""
+        line = mask_secrets(plain_text(raw))
+        self.lines.append(line)
+        self._file.write(line + "\n")
+        begun = stage_of(line)
+        if begun is not None:
+            self.begin(begun)
+
+
+def run_job(request: BuildRequest, job: Job, job_dir: Path, run_id: str, emit: Callable[[Event], None]) -> JobResult:
     """Build one wheel and land it in the output directory when it is what it claims to be.
 
     The log stays in job_dir; nothing else does.
     """
     started = time.monotonic()
     clock = StageClock(time.monotonic)
-    log = job_dir / "build.log"
+    path = job_dir / "build.log"
     try:
-        ran = _run_cibuildwheel(request, job, job_dir, run_id, clock, emit)
-        outcome = _finish(request, job, job_dir, ran, clock, emit)
+        with path.open("w", encoding="utf-8") as file:
+            log = _Log(job, file, clock, emit)
+            request, outcome = _build(request, job, job_dir, run_id, log)
     finally:
         for scratch in ("wheels", "tmp", f"mount/{PROJECT_SCRATCH}"):
             shutil.rmtree(job_dir / scratch, ignore_errors=True)
-    return _with_figures(outcome, job_dir, log, clock, time.monotonic() - started)
-
-
-def _with_figures(outcome: Outcome, job_dir: Path, log: Path, clock: StageClock, seconds: float) -> Outcome:
-    return Outcome(
-        job=outcome.job,
-        status=outcome.status,
-        seconds=round(seconds, 3),
-        wheel=outcome.wheel,
-        stages=clock.finish(),
-        statistics=_read_statistics(job_dir),
-        log=log,
-        message=outcome.message,
-        hint=outcome.hint,
-        excerpt=outcome.excerpt,
+    known = request.environments.get(job.id)
+    return JobResult(
+        replace(
+            outcome,
+            seconds=round(time.monotonic() - started, 3),
+            stages=clock.finish(),
+            statistics=_read_statistics(job_dir),
+            log=path,
+            requirements=tuple(pin.requirement for pin in known.locked.pins) if known else (),
+        ),
+        request,
     )
 
 
-def _run_cibuildwheel(
-    request: BuildRequest,
-    job: Job,
-    job_dir: Path,
-    run_id: str,
-    clock: StageClock,
-    emit: Callable[[Event], None],
-) -> _Ran:
+def _build(request: BuildRequest, job: Job, job_dir: Path, run_id: str, log: _Log) -> tuple[BuildRequest, Outcome]:
+    """Return the outcome, and the request with the environment that was used."""
+    log.begin("environment")
+    try:
+        environment = make_environment(request, job, job_dir, run_id, log.note)
+    except EnvironmentFailedError:
+        return request, _failed(request, job, log)
+    except BuildError as error:
+        return request, Outcome(job, Status.FAILED, message=error.message, hint=error.hint)
+    request = replace(request, environments={**request.environments, job.id: environment})
+    status = _run_cibuildwheel(request, job, job_dir, run_id, log)
+    wheels = sorted((job_dir / "wheels").glob("*.whl"))
+    if status != 0 or len(wheels) != 1:
+        return request, _failed(request, job, log)
+    log.begin("verify")
+    return request, _check_and_land(request, job, wheels[0])
+
+
+def _run_cibuildwheel(request: BuildRequest, job: Job, job_dir: Path, run_id: str, log: _Log) -> int:
     invocation = make_invocation(request, (job,), job_dir / "mount", run_id)
     make_cache_directories(invocation.mounts, container_user(request).owner)
     (job_dir / "tmp").mkdir()
@@ -89,34 +126,10 @@ def _run_cibuildwheel(
         invocation, request.config, request.source.facts, request.settings, tests=request.tests
     )
     config_file.write_text(write_toml(table), encoding="utf-8")
-    lines: list[str] = []
-    stage = ""
-
-    with (job_dir / "build.log").open("w", encoding="utf-8") as log:
-
-        def on_line(raw: str) -> None:
-            nonlocal stage
-            line = mask_secrets(plain_text(raw))
-            lines.append(line)
-            log.write(line + "\n")
-            begun = stage_of(line)
-            if begun is not None and begun != stage:
-                stage = begun
-                clock.begin(stage)
-                emit(StageStarted(job, stage))
-
-        argv = [
-            sys.executable,
-            "-m",
-            "cibuildwheel",
-            "--only",
-            job.identifier,
-            "--config-file",
-            str(config_file),
-        ]
-        argv += ["--output-dir", str(job_dir / "wheels"), str(request.source.sdist)]
-        status = request.engine.runner.stream(argv, on_line=on_line, env=_child_environment(request, job_dir))
-    return _Ran(status, tuple(lines), stage)
+    log.begin("cibuildwheel")
+    argv = [sys.executable, "-m", "cibuildwheel", "--only", job.identifier, "--config-file", str(config_file)]
+    argv += ["--output-dir", str(job_dir / "wheels"), str(request.source.sdist)]
+    return request.engine.runner.stream(argv, on_line=log.note, env=_child_environment(request, job_dir))
 
 
 def _child_environment(request: BuildRequest, job_dir: Path) -> dict[str, str]:
@@ -131,22 +144,18 @@ def _child_environment(request: BuildRequest, job_dir: Path) -> dict[str, str]:
     return {**kept, **request.variables, **_FIXED_VARIABLES, **passed, **own}
 
 
-def _finish(
-    request: BuildRequest,
-    job: Job,
-    job_dir: Path,
-    ran: _Ran,
-    clock: StageClock,
-    emit: Callable[[Event], None],
-) -> Outcome:
-    wheels = sorted((job_dir / "wheels").glob("*.whl"))
-    if ran.status != 0 or len(wheels) != 1:
-        message, hint = explain_failure(ran.lines, ran.stage, request.config)
-        return Outcome(job, Status.FAILED, message=message, hint=hint, excerpt=relevant_lines(ran.lines))
-    clock.begin("verify")
-    emit(StageStarted(job, "verify"))
+def _failed(request: BuildRequest, job: Job, log: _Log) -> Outcome:
+    message, hint = explain_failure(log.lines, log.stage, request.config)
+    if request.offline and log.stage == "environment":
+        hint = (
+            "Without a network only what is cached can be installed; 'wheelkiln lock' with a network fills the cache."
+        )
+    return Outcome(job, Status.FAILED, message=message, hint=hint, excerpt=relevant_lines(log.lines))
+
+
+def _check_and_land(request: BuildRequest, job: Job, wheel: Path) -> Outcome:
     findings = check_wheel(
-        wheels[0],
+        wheel,
         project=request.source.facts.name,
         version=request.source.facts.version,
         identifier=job.identifier,
@@ -155,10 +164,10 @@ def _finish(
     if findings:
         excerpt = tuple(plain_text(f"{finding.code}: {finding.message}") for finding in findings)
         hint = next((finding.hint for finding in findings if finding.hint), "The wheel was not kept.")
-        message = plain_text(f"{wheels[0].name} is not what it claims to be")
+        message = plain_text(f"{wheel.name} is not what it claims to be")
         return Outcome(job, Status.REJECTED, message=message, hint=hint, excerpt=excerpt)
     with naming_storage_errors(request.output_dir, setting="--output-dir"):
-        landed = land_file(wheels[0], request.output_dir)
+        landed = land_file(wheel, request.output_dir)
     return Outcome(job, Status.BUILT, wheel=WheelFile(landed.name, sha256_of(landed), landed.stat().st_size))
 
 

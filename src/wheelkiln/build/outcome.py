@@ -54,7 +54,8 @@ class Outcome:
     """The end of a job.
 
     seconds is the wall time of this run's work. message and hint say why it failed; covered_by names the wheel
-    that serves a covered job. statistics is None when the compile cache was not asked.
+    that serves a covered job. statistics is None when the compile cache was not asked. requirements are those of
+    the build environment, with their versions.
     """
 
     job: Job
@@ -68,6 +69,7 @@ class Outcome:
     hint: str = ""
     excerpt: tuple[str, ...] = ()
     covered_by: str = ""
+    requirements: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:

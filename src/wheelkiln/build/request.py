@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from wheelkiln.build.cibuildwheel_config import Invocation, ReadOnlyMount, render_cibuildwheel_config
-from wheelkiln.cache.settings import CacheMount, cache_environment, cache_mounts
+from wheelkiln.cache.lock import Lock, LockedEnvironment
+from wheelkiln.cache.settings import ENVIRONMENT_DIR, CacheMount, cache_environment, cache_mounts
 from wheelkiln.config.model import Config
 from wheelkiln.plan.model import Job, Plan
 from wheelkiln.plan.project_settings import ProjectSettings
@@ -21,13 +22,14 @@ from wheelkiln.system.pip_settings import PipSettings
 __all__ = [
     "PROJECT_SCRATCH",
     "BuildRequest",
+    "JobEnvironment",
     "container_network_environment",
     "container_user",
     "job_key",
     "make_invocation",
 ]
 
-_KEY_FORMAT = 1
+_KEY_FORMAT = 2
 _PROJECT = PurePosixPath("/project")
 PROJECT_SCRATCH = "project"
 """Name of the directory in the job's mount that stands for the container's /project where it must."""
@@ -38,11 +40,20 @@ _PASS_VARIABLES = ("CIBW_ENVIRONMENT_PASS", "CIBW_ENVIRONMENT_PASS_LINUX")
 
 
 @dataclass(frozen=True, slots=True)
+class JobEnvironment:
+    """A job's build environment: what it holds, and where it lies or will lie."""
+
+    locked: LockedEnvironment
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True)
 class BuildRequest:
     """A run's inputs.
 
     project is the directory that the run belongs to. variables are the user's CIBW_* ones that reach cibuildwheel;
-    fresh ignores the ledger.
+    fresh ignores the ledger; offline gives no container a network. environments are what is known of the jobs' build
+    environments, by job id.
     """
 
     plan: Plan
@@ -59,6 +70,9 @@ class BuildRequest:
     variables: Mapping[str, str] = field(default_factory=dict)
     tests: bool = True
     fresh: bool = False
+    offline: bool = False
+    lock: Lock | None = None
+    environments: Mapping[str, JobEnvironment] = field(default_factory=dict)
 
 
 def make_invocation(request: BuildRequest, jobs: tuple[Job, ...], job_dir: Path, run_id: str) -> Invocation:
@@ -76,10 +90,17 @@ def make_invocation(request: BuildRequest, jobs: tuple[Job, ...], job_dir: Path,
         user_args=user.create_args,
         label=request.engine.run_label(run_id),
         mounts=mounts,
-        read_only=_read_only_mounts(request),
+        read_only=(*_read_only_mounts(request), *_environment_mount(request, jobs)),
         environment=_environment(request, jobs[0]),
         passed=tuple(container_network_environment(request)),
+        network="none" if request.offline else request.config.container.network,
+        has_environment=jobs[0].id in request.environments,
     )
+
+
+def _environment_mount(request: BuildRequest, jobs: tuple[Job, ...]) -> tuple[ReadOnlyMount, ...]:
+    found = request.environments.get(jobs[0].id)
+    return (ReadOnlyMount(PurePosixPath(found.directory), ENVIRONMENT_DIR),) if found else ()
 
 
 def container_user(request: BuildRequest) -> ContainerUser:
@@ -93,7 +114,7 @@ def _environment(request: BuildRequest, job: Job) -> dict[str, str]:
     environment = cache_environment(request.config, job)
     if request.host.ca_bundle:
         environment |= dict.fromkeys(_CA_NAMES, str(_CA_TARGET))
-    if request.config.container.network == "none":
+    if request.config.container.network == "none" or request.offline:
         environment["UV_OFFLINE"] = "1"
     return environment
 
@@ -109,17 +130,18 @@ def _read_only_mounts(request: BuildRequest) -> tuple[ReadOnlyMount, ...]:
 def container_network_environment(request: BuildRequest) -> dict[str, str]:
     """Return pip's indexes and the proxies for the container, for pip and for uv. Values may hold secrets.
 
-    uv asks one index after the other by default; with several, pip's way of asking all is chosen (uv: index
-    strategies), because that is how this machine's user has configured them.
+    uv takes a package from the first index that has it, which is what the project's own indexes are for. With several
+    of pip's alone, pip's way of asking all is chosen (uv: index strategies), because that is how this machine's user
+    has configured them.
     """
     usable = request.pip.without_missing()
-    extra = " ".join(usable.extra_index_urls)
+    extra = " ".join((*usable.first_index_urls, *usable.extra_index_urls))
     values = {
         "PIP_INDEX_URL": usable.index_url,
         "UV_DEFAULT_INDEX": usable.index_url,
         "PIP_EXTRA_INDEX_URL": extra,
         "UV_INDEX": extra,
-        "UV_INDEX_STRATEGY": "unsafe-best-match" if extra else "",
+        "UV_INDEX_STRATEGY": "unsafe-best-match" if extra and not usable.first_index_urls else "",
         "PIP_FIND_LINKS": " ".join(usable.find_links),
         "UV_FIND_LINKS": ",".join(usable.find_links),
         "PIP_TRUSTED_HOST": " ".join(usable.trusted_hosts),
@@ -138,6 +160,7 @@ def job_key(request: BuildRequest, job: Job) -> str:
     What differs between runs without reaching the wheel (mounts' places, labels, users, indexes, certificates, the
     cache's size) is left out.
     """
+    environment = request.environments.get(job.id)
     invocation = make_invocation(request, (job,), Path("/job"), run_id="run")
     neutral = Invocation(
         jobs=(job,),
@@ -150,6 +173,8 @@ def job_key(request: BuildRequest, job: Job) -> str:
         read_only=(),
         environment={name: value for name, value in invocation.environment.items() if name not in _WITHOUT_EFFECT},
         passed=(),
+        network=request.config.container.network,
+        has_environment=invocation.has_environment,
     )
     config = render_cibuildwheel_config(
         neutral, request.config, request.source.facts, request.settings, tests=request.tests
@@ -160,6 +185,7 @@ def job_key(request: BuildRequest, job: Job) -> str:
         "epoch": request.source.epoch,
         "job": job.id,
         "config": config,
+        "environment": environment.locked.digest if environment else None,
         "variables": dict(request.variables),
         "passed": _let_through(request),
         "cibuildwheel": request.cibuildwheel_version,

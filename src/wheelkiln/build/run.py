@@ -8,15 +8,16 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from wheelkiln.build.environments import environment_directory, known_environment, prune_environments
 from wheelkiln.build.job import run_job
 from wheelkiln.build.ledger import Ledger, ledger_of
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
-from wheelkiln.build.request import PROJECT_SCRATCH, BuildRequest, job_key
-from wheelkiln.errors import EnvironmentProblem
+from wheelkiln.build.request import PROJECT_SCRATCH, BuildRequest, JobEnvironment, job_key
+from wheelkiln.errors import BuildError, EnvironmentProblem
 from wheelkiln.image.bake import BuildOptions
 from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.provenance import read_provenance
@@ -27,7 +28,7 @@ from wheelkiln.system.files import make_directory, naming_storage_errors, remove
 from wheelkiln.system.locks import exclusive, is_held
 from wheelkiln.verify.tags import serves
 
-__all__ = ["run_build"]
+__all__ = ["jobs_in_order", "provide_images", "run_build", "run_directory"]
 
 _KEPT_RUNS = 20
 _STALE_SECONDS = 24 * 3600.0
@@ -48,21 +49,23 @@ def run_build(request: BuildRequest, emit: Callable[[Event], None], log: Callabl
     def wait() -> None:
         emit(Said(f"another run is building into {output}; waiting for it to end"))
 
-    with exclusive(locks, f"output {output}", on_wait=wait), _run_directory(request) as (run_id, run_dir):
+    with exclusive(locks, f"output {output}", on_wait=wait), run_directory(request) as (run_id, run_dir):
         with naming_storage_errors(output, setting="--output-dir"):
             remove_leftovers(output)
         _remove_dead_containers(request.engine, request.cache_root)
-        images = _provide_images(request, emit, log)
+        images = provide_images(request, emit, log)
         try:
             outcomes = _run_jobs(request, run_id, run_dir, emit)
         finally:
             request.engine.remove_containers(run_id)
+            prune_environments(request.cache_root)
     return RunResult(tuple(outcomes), images, round(time.monotonic() - started, 3))
 
 
-def _provide_images(
+def provide_images(
     request: BuildRequest, emit: Callable[[Event], None], log: Callable[[str], None]
 ) -> tuple[BuiltImage, ...]:
+    """Make sure that the images of all jobs are there."""
     config, facts = request.config, request.source.facts
     provider = ImageProvider(
         engine=request.engine,
@@ -88,22 +91,23 @@ def _run_jobs(request: BuildRequest, run_id: str, run_dir: Path, emit: Callable[
     """Run jobs in the plan's order; one that an earlier abi3 or py3-none wheel serves is not built again."""
     ledger = ledger_of(request.cache_root)
     outcomes: list[Outcome] = []
-    for job in _in_order(request.plan):
+    for job in jobs_in_order(request.plan):
         outcome = _covered(job, outcomes) or _reused(request, job, ledger)
         if outcome is None:
             emit(JobStarted(job))
             job_dir = run_dir / job.id
             job_dir.mkdir()
-            outcome = run_job(request, job, job_dir, run_id, emit)
+            result = run_job(request, job, job_dir, run_id, emit)
+            outcome = result.outcome
             _stop_when_engine_died(request, outcome, emit)
             source = request.source.facts
-            ledger.record(job_key(request, job), source.name, source.version, outcome, time.time())
+            ledger.record(job_key(result.request, job), source.name, source.version, outcome, time.time())
         outcomes.append(outcome)
         emit(JobEnded(outcome))
     return outcomes
 
 
-def _in_order(plan: Plan) -> Iterator[Job]:
+def jobs_in_order(plan: Plan) -> Iterator[Job]:
     """Yield the jobs, each followed by those that its stable-ABI wheel is expected to serve.
 
     Those are only built when the wheel turns out not to serve them: the wheel that is built has the last word.
@@ -131,13 +135,24 @@ def _reused(request: BuildRequest, job: Job, ledger: Ledger) -> Outcome | None:
     """Return the wheel of an equal earlier build, when it is still in the output directory, unchanged."""
     if request.fresh:
         return None
-    entry = ledger.find(job_key(request, job))
+    request = _with_environment(request, job)
+    entry = ledger.find(job_key(request, job)) if job.id in request.environments else None
     if entry is None:
         return None
     path = request.output_dir / entry.wheel.name
     if not path.is_file() or sha256_of(path) != entry.wheel.sha256:
         return None
     return Outcome(job, Status.REUSED, wheel=entry.wheel)
+
+
+def _with_environment(request: BuildRequest, job: Job) -> BuildRequest:
+    """Add what the job's environment will hold, where that is known without making it."""
+    with suppress(BuildError):  # the job itself will say it
+        locked = known_environment(request, job)
+        if locked is not None:
+            known = JobEnvironment(locked, environment_directory(request, job, locked))
+            return replace(request, environments={**request.environments, job.id: known})
+    return request
 
 
 def _stop_when_engine_died(request: BuildRequest, outcome: Outcome, emit: Callable[[Event], None]) -> None:
@@ -150,7 +165,7 @@ def _stop_when_engine_died(request: BuildRequest, outcome: Outcome, emit: Callab
 
 
 @contextmanager
-def _run_directory(request: BuildRequest) -> Iterator[tuple[str, Path]]:
+def run_directory(request: BuildRequest) -> Iterator[tuple[str, Path]]:
     """Make this run's directory for logs and scratch, and hold the lock that says that the run lives."""
     owner = _owner(request.cache_root)
     run_id = f"{owner}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{secrets.token_hex(3)}"

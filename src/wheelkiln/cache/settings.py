@@ -15,6 +15,7 @@ from wheelkiln.system.host import HostFacts
 __all__ = [
     "BUILD_DIR",
     "ENVIRONMENT_DIR",
+    "JOB_MOUNT",
     "STATISTICS_LOG",
     "CacheMount",
     "cache_environment",
@@ -28,6 +29,7 @@ CCACHE_MOUNT = _MOUNT / "ccache"
 UV_MOUNT = _MOUNT / "uv"
 SCCACHE_MOUNT = _MOUNT / "sccache"
 JOB_MOUNT = _MOUNT / "job"
+"""A directory of the job alone: what is given to it and what it tells."""
 STATISTICS_LOG = "ccache.log"
 """Name of the statistics log in the job's mount."""
 

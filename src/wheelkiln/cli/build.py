@@ -21,6 +21,7 @@ from wheelkiln.cli.options import (
     located_source,
     make_request,
     project_options,
+    read_lock,
 )
 from wheelkiln.cli.progress import make_progress
 from wheelkiln.errors import BuildError, EnvironmentProblem, NothingSelectedError, VerificationError
@@ -45,10 +46,20 @@ _WORTH_SAYING = 0.9
 @click.option("--output-dir", "-o", default="wheelhouse", show_default=True, metavar="DIR", help="Where wheels land.")
 @click.option("--engine", type=click.Choice([name.value for name in EngineName]), help="Default: the one that answers.")
 @click.option("--fresh", is_flag=True, help="Build again what is already there.")
+@click.option("--lock", "lock_file", type=click.Path(path_type=Path), help="Lock to use; default: the project's.")
+@click.option("--offline", is_flag=True, help="Give containers no network: everything must be in the caches.")
 @click.option(
     "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Format."
 )
-def command(output_dir: str, engine: str | None, fresh: bool, output: str, **values: Any) -> None:
+def command(
+    output_dir: str,
+    engine: str | None,
+    fresh: bool,
+    lock_file: Path | None,
+    offline: bool,
+    output: str,
+    **values: Any,
+) -> None:
     """Build wheels of SOURCE for every Python of the plan, one cibuildwheel run each, through the compile cache.
 
     SOURCE is a directory, an sdist, name==version or git+url@ref; by default the current directory. Each wheel
@@ -58,7 +69,8 @@ def command(output_dir: str, engine: str | None, fresh: bool, output: str, **val
     found = find_engine(options.runner(), EngineName(engine) if engine else None)
     with located_source(options, prepare=True) as located:
         inputs, plan = gather_plan(located, options, found)
-        request = _make_request(located, inputs, plan, found, Path(output_dir), fresh=fresh)
+        request = _make_request(located, inputs, plan, found, Path(output_dir))
+        request = replace(request, fresh=fresh, offline=offline, lock=read_lock(located, lock_file))
         _print_opening(request)
         if not plan.jobs:
             print_skipped(plan.skipped, err=True)
@@ -74,14 +86,12 @@ def _make_request(
     plan: Plan,
     engine: ContainerEngine,
     output_dir: Path,
-    *,
-    fresh: bool,
 ) -> BuildRequest:
     _refuse_remote(located, engine)
     variables, notices = merge_environment_variables(located.host.environ, tests=inputs.tests)
     print_notices((*plan.notices, *notices))
     request = make_request(located, inputs, plan, engine)
-    return replace(request, output_dir=located.host.cwd / output_dir, variables=variables, fresh=fresh)
+    return replace(request, output_dir=located.host.cwd / output_dir, variables=variables)
 
 
 def _refuse_remote(located: LocatedSource, engine: ContainerEngine) -> None:

@@ -23,6 +23,7 @@ _COMMANDS = {
     "generate": "Write what 'build' would use: the cibuildwheel configuration, the image.",
     "image": "Build, inspect, push and prune the images that builds run in.",
     "init": "Write a starting configuration for a project.",
+    "lock": "Pin the build requirements, with hashes, for each Python and architecture.",
     "plan": "Show what would be built, and what not and why.",
     "schema": "Print the JSON schema of the configuration, the plan or the manifest.",
 }

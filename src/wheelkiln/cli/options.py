@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from wheelkiln.build.ledger import ledger_of
+from wheelkiln.cache.lock import LOCK_NAME, Lock, parse_lock
 from wheelkiln.cache.settings import cache_root
 from wheelkiln.cli.console import log_command
 from wheelkiln.config.load import LoadedConfig, load_config, parse_config
+from wheelkiln.config.model import Config
+from wheelkiln.errors import UsageProblem
 from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.pins import pin_bases
 from wheelkiln.image.recipe import render_recipe
@@ -28,7 +31,7 @@ from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.files import make_directory
 from wheelkiln.system.host import HostFacts, read_host
 from wheelkiln.system.interpreters import find_interpreters
-from wheelkiln.system.pip_settings import read_pip_settings
+from wheelkiln.system.pip_settings import PipSettings, read_pip_settings
 from wheelkiln.system.process import ProcessRunner
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ __all__ = [
     "located_source",
     "make_request",
     "project_options",
+    "read_lock",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -113,6 +117,10 @@ class LocatedSource:
     host: HostFacts
     runner: ProcessRunner
 
+    def lock_path(self, given: Path | None) -> Path:
+        """The lock's place: as given, else in the project's directory, else in the working directory."""
+        return self.host.cwd / given if given else self.project / LOCK_NAME
+
     @property
     def project(self) -> Path:
         """The directory that a run belongs to: the source's, or the one that it was started in."""
@@ -177,13 +185,38 @@ def make_request(located: LocatedSource, inputs: PlanInputs, plan: Plan, engine:
         config=inputs.config,
         host=located.host,
         engine=engine,
-        pip=read_pip_settings(located.runner),
+        pip=_pip_settings(located, inputs.config),
         output_dir=located.host.cwd,
         cache_root=cache_root(inputs.config, located.host),
         cibuildwheel_version=inputs.cibuildwheel.version,
         project=located.project,
         tests=inputs.tests,
     )
+
+
+def _pip_settings(located: LocatedSource, config: Config) -> PipSettings:
+    """Add the project's own indexes and directories to what pip is configured to on this machine."""
+    pip = read_pip_settings(located.runner)
+    own = (entry if "://" in entry else str(located.project / entry) for entry in config.find_links)
+    return replace(pip, find_links=(*own, *pip.find_links), first_index_urls=config.index)
+
+
+def read_lock(located: LocatedSource, given: Path | None) -> Lock | None:
+    """Return the lock that the project has; raise UsageProblem when one that is asked for is not there.
+
+    In the working directory of a source from elsewhere, a lock of another project does not count.
+    """
+    path = located.lock_path(given)
+    if not path.is_file():
+        if given:
+            raise UsageProblem(f"there is no {path}", hint=f"'wheelkiln lock --output {given}' makes it.")
+        return None
+    lock = parse_lock(path.read_text(encoding="utf-8", errors="replace"), where=str(path))
+    if lock.project == located.facts.name:
+        return lock
+    if given:
+        raise UsageProblem(f"{path} is the lock of {lock.project}, not of {located.facts.name}")
+    return None
 
 
 def _config_of_source(facts: SourceFacts, host: HostFacts, options: ProjectOptions) -> LoadedConfig:

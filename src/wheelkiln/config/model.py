@@ -26,6 +26,7 @@ Architecture = Literal["x86_64", "aarch64"]
 BuildKitOption = Annotated[str, StringConstraints(pattern=r"^[^\s]+$")]
 Url = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s'\"\\@/]+(/[^\s'\"\\]*)?)?$")]
 Endpoint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][^\s]*$")]
+IndexUrl = Annotated[str, StringConstraints(pattern=r"^(https?|file)://[^\s'\"\\@]+$")]
 OptionalEndpoint = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][^\s]*)?$")]
 MuslPolicy = Annotated[str, StringConstraints(pattern=r"^musllinux_1_[0-9]+$")]
 Policy = Annotated[str, StringConstraints(pattern=r"^(manylinux2014|manylinux_2_[0-9]+)$")]
@@ -231,7 +232,13 @@ class Config(_Section):
     musl_policy: MuslPolicy = "musllinux_1_2"
     """musllinux policy that the wheels must fulfil."""
     frontend: Frontend = Frontend.BUILD
-    """Build frontend. `pip` cannot be given a fixed build environment, so the compile cache rarely hits with it."""
+    """Build frontend that makes the wheel, in the environment that wheelkiln provides."""
+    index: tuple[IndexUrl, ...] = ()
+    """Further package indexes, asked before the machine's own: a package that one of them has is taken from there
+    alone. So a CPU-only PyTorch from its own index keeps CUDA packages out. No passwords: pip's configuration, which
+    counts as well, can hold those."""
+    find_links: tuple[str, ...] = ()
+    """Directories (relative to the project) or pages with wheels that build requirements may come from."""
     image: ImageConfig = ImageConfig()
     cache: CacheConfig = CacheConfig()
     container: ContainerConfig = ContainerConfig()

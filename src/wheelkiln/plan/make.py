@@ -182,13 +182,6 @@ def _minor(tag: str) -> int:
 
 def _notices(inputs: PlanInputs) -> Iterator[Notice]:
     config = inputs.config
-    if config.frontend == "pip":
-        yield Notice(
-            "frontend-pip",
-            'frontend = "pip" builds in an environment at a random path: projects whose headers come from it '
-            "will not hit the compile cache",
-            'Use frontend = "build".',
-        )
     if config.image.base == "bootstrap" and config.policy != Config().policy:
         yield Notice(
             "policy-bootstrap",

@@ -16,7 +16,10 @@ __all__ = ["PipSettings", "is_local", "parse_pip_settings", "read_pip_settings"]
 
 @dataclass(frozen=True, slots=True)
 class PipSettings:
-    """What pip's files and ``PIP_*`` variables say together; empty means pip's default. Values may hold secrets."""
+    """What pip's files and ``PIP_*`` variables say together; empty means pip's default. Values may hold secrets.
+
+    first_index_urls are no settings of pip: they are the project's own, asked before all others.
+    """
 
     index_url: str = ""
     extra_index_urls: tuple[str, ...] = ()
@@ -25,13 +28,14 @@ class PipSettings:
     cert: str = ""
     proxy: str = ""
     no_index: bool = False
+    first_index_urls: tuple[str, ...] = ()
 
     def local_directories(self) -> tuple[Path, ...]:
         """The existing local directories among the indexes and find-links: a container needs them mounted.
 
         The pages of an index in ``.../simple`` commonly link to files beside it, so the directory above counts.
         """
-        indexes = [_local_path(url) for url in (self.index_url, *self.extra_index_urls) if url]
+        indexes = [_local_path(url) for url in (self.index_url, *self.extra_index_urls, *self.first_index_urls) if url]
         roots = [path.parent if path and path.name == "simple" else path for path in indexes]
         links = [_local_path(place) for place in self.find_links]
         return tuple(dict.fromkeys(path for path in (*roots, *links) if path is not None and path.is_dir()))
@@ -46,6 +50,7 @@ class PipSettings:
             cert=self.cert,
             proxy=self.proxy,
             no_index=self.no_index,
+            first_index_urls=tuple(filter(_present, self.first_index_urls)),
         )
 
 

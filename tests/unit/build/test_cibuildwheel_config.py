@@ -9,7 +9,8 @@ import pytest
 
 from tests.values import make_facts, make_host, make_inputs, make_request
 from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
-from wheelkiln.build.request import BuildRequest, make_invocation
+from wheelkiln.build.request import BuildRequest, JobEnvironment, make_invocation
+from wheelkiln.cache.lock import LockedEnvironment
 from wheelkiln.plan.make import PlanInputs
 from wheelkiln.source.facts import SourceFacts
 from wheelkiln.system.pip_settings import PipSettings
@@ -65,6 +66,22 @@ def test_the_projects_settings_stay_and_its_selection_does_not() -> None:
 def test_the_build_environment_is_at_a_fixed_path() -> None:
     assert _ours()["build-frontend"] == {"name": "build[uv]", "args": ["--env-dir", "/tmp/wheelkiln/env"]}
     assert _ours({"frontend": "pip"})["build-frontend"] == "pip"
+
+
+@pytest.mark.parametrize(
+    ("frontend", "name", "arguments"),
+    [("build", "build[uv]", ["--no-isolation", "--skip-dependency-check"]), ("pip", "pip", ["--no-build-isolation"])],
+)
+def test_an_environment_that_was_made_is_mounted_and_used(frontend: str, name: str, arguments: list[str]) -> None:
+    request = make_request(make_inputs({"frontend": frontend}))
+    job = request.plan.jobs[0]
+    made = JobEnvironment(LockedEnvironment("cp310", "manylinux_x86_64", (), (), ()), Path("/cache/environments/1"))
+    invocation = make_invocation(replace(request, environments={job.id: made}), (job,), Path("/job"), "run")
+    table = render_cibuildwheel_config(invocation, request.config, request.source.facts, request.settings, tests=True)
+    ours = table["tool"]["cibuildwheel"]["overrides"][-1]
+    assert ours["build-frontend"] == {"name": name, "args": arguments}
+    mount = "--mount=type=bind,source=/cache/environments/1,target=/tmp/wheelkiln/env,readonly"
+    assert mount in ours["container-engine"]["create-args"]
 
 
 def test_the_container_is_bare() -> None:

@@ -49,7 +49,7 @@ def _run(
     job_dir = tmp_path / "run" / "job"
     job_dir.mkdir(parents=True)
     events: list[Event] = []
-    outcome = run_job(request, request.plan.jobs[0], job_dir, "run-1", events.append)
+    outcome = run_job(request, request.plan.jobs[0], job_dir, "run-1", events.append).outcome
     assert isinstance(request.engine.runner, FakeRunner)
     return Run(outcome, request.engine.runner, events)
 
@@ -62,8 +62,17 @@ def test_a_good_job_lands_its_wheel(tmp_path: Path) -> None:
     assert (run.outcome.wheel.name, run.outcome.wheel.sha256) == (landed.name, sha256_of(landed))
     assert run.outcome.wheel.size == landed.stat().st_size
     assert run.outcome.statistics == CompileStatistics(hits=1, misses=1)
-    assert [stage.stage for stage in run.outcome.stages] == ["start", "compile", "repair", "verify"]
+    assert [stage.stage for stage in run.outcome.stages] == [
+        "environment",
+        "cibuildwheel",
+        "start",
+        "compile",
+        "repair",
+        "verify",
+    ]
     assert [event.stage for event in run.events if isinstance(event, StageStarted)] == [
+        "environment",
+        "cibuildwheel",
         "start",
         "compile",
         "repair",
@@ -93,7 +102,7 @@ def test_the_log_and_the_configuration_stay_and_nothing_else(tmp_path: Path) -> 
     assert sorted(os.listdir(job_dir)) == ["build.log", "cibuildwheel.toml", "mount"]  # noqa: PTH208 - hidden ones too
     assert run.outcome.log == job_dir / "build.log"
     assert (job_dir / "build.log").read_text() == (
-        "Starting container image x...\n* Building wheel...\nRepairing wheel...\n"
+        "installed\n[]\nStarting container image x...\n* Building wheel...\nRepairing wheel...\n"
     )
     config = tomllib.loads((job_dir / "cibuildwheel.toml").read_text())
     created = config["tool"]["cibuildwheel"]["overrides"][-1]["container-engine"]["create-args"]
@@ -159,10 +168,11 @@ def test_without_a_statistics_log_there_are_no_statistics(tmp_path: Path) -> Non
     fake = FakeCibuildwheel()
     request = _request(tmp_path, fake, {})
     assert isinstance(request.engine.runner, FakeRunner)
-    request.engine.runner.script = {"python -m cibuildwheel": Answer("no container\n", returncode=1)}
+    request.engine.runner.script = fake.script() | {"python -m cibuildwheel": Answer("no container\n", returncode=1)}
     (tmp_path / "job").mkdir()
-    outcome = run_job(request, request.plan.jobs[0], tmp_path / "job", "run-1", lambda _: None)
-    assert (outcome.status, outcome.statistics, outcome.stages) == (Status.FAILED, None, ())
+    outcome = run_job(request, request.plan.jobs[0], tmp_path / "job", "run-1", lambda _: None).outcome
+    assert (outcome.status, outcome.statistics) == (Status.FAILED, None)
+    assert [stage.stage for stage in outcome.stages] == ["environment", "cibuildwheel"]
 
 
 def test_scratch_is_removed_even_when_the_run_is_interrupted(tmp_path: Path) -> None:

@@ -291,7 +291,6 @@ def test_images_whose_bases_were_looked_up_are_those_of_the_plan() -> None:
 @pytest.mark.parametrize(
     ("table", "codes"),
     [
-        ({"frontend": "pip"}, ["frontend-pip"]),
         ({"image": {"base": "bootstrap"}, "policy": "manylinux2014"}, ["policy-bootstrap"]),
         ({"image": {"base": "bootstrap"}}, []),
     ],

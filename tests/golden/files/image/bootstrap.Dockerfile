@@ -13,7 +13,7 @@ ARG BASE_DIGEST_ARM64=
 LABEL org.opencontainers.image.base.name="localhost/wheelkiln/base_debian_aarch64:f8e8a06b83dcd84a" \
     org.opencontainers.image.base.digest=${BASE_DIGEST_ARM64}
 
-# The interpreters: build and pip in each. The name of a stage has no tag, and the last user is not this one.
+# The interpreters: build, pip and bytecode in each. The name of a stage has no tag, and the last user is not this one.
 # hadolint ignore=DL3006
 FROM base-${TARGETARCH} AS pythons
 ARG TARGETARCH
@@ -21,6 +21,7 @@ ARG TARGETARCH
 USER 0
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 RUN --mount=type=bind,source=scripts/pythons.sh,target=/mnt/wheelkiln/pythons.sh \
+    --mount=type=bind,source=scripts/frontend.py,target=/mnt/wheelkiln/frontend.py \
     --mount=type=bind,source=requirements,target=/mnt/wheelkiln/requirements \
     --mount=type=secret,id=ca \
     --mount=type=secret,id=pip \
@@ -67,8 +68,9 @@ RUN --mount=type=bind,source=scripts/finish.sh,target=/mnt/wheelkiln/finish.sh \
     --mount=type=bind,source=features,target=/mnt/wheelkiln/features \
     INPUTS=FILES-DIGEST bash /mnt/wheelkiln/finish.sh gcc
 COPY --chmod=0755 scripts/repair.py /opt/wheelkiln/bin/wheelkiln-repair
+COPY --chmod=0755 scripts/environment.py /opt/wheelkiln/bin/wheelkiln-environment
 
-ENV PATH=/opt/wheelkiln/ccache:/opt/wheelkiln/toolchain:/opt/wheelkiln/bin:$PATH \
+ENV PATH=/opt/wheelkiln/ccache:/opt/wheelkiln/toolchain:/tmp/wheelkiln/env/bin:/opt/wheelkiln/bin:$PATH \
     LANG=C.UTF-8
 LABEL \
     io.wheelkiln.inputs="{\"bases\":{\"aarch64\":\"localhost/wheelkiln/base_debian_aarch64:f8e8a06b83dcd84a\",\"x86_64\":\"localhost/wheelkiln/base_debian_x86_64:6e5c2789ee93f5bf\"},\"bootstrap\":{\"distribution\":\"debian\",\"mirror\":\"\",\"packages\":[\"patchelf\"],\"release\":\"bookworm\"},\"ccache\":\"auto\",\"deb\":[\"g++-12\",\"libnuma-dev\"],\"family\":\"deb\",\"linker\":\"default\",\"name\":\"bootstrap\",\"scripts\":\"SCRIPTS-DIGEST\",\"toolchain\":\"gcc\"}" \

@@ -13,7 +13,7 @@ ARG BASE_DIGEST_ARM64=sha256:333333333333333333333333333333333333333333333333333
 LABEL org.opencontainers.image.base.name="registry.example/pypa/manylinux_2_31_aarch64" \
     org.opencontainers.image.base.digest=${BASE_DIGEST_ARM64}
 
-# The interpreters: build and pip in each. The name of a stage has no tag, and the last user is not this one.
+# The interpreters: build, pip and bytecode in each. The name of a stage has no tag, and the last user is not this one.
 # hadolint ignore=DL3006
 FROM base-${TARGETARCH} AS pythons
 ARG TARGETARCH
@@ -21,6 +21,7 @@ ARG TARGETARCH
 USER 0
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 RUN --mount=type=bind,source=scripts/pythons.sh,target=/mnt/wheelkiln/pythons.sh \
+    --mount=type=bind,source=scripts/frontend.py,target=/mnt/wheelkiln/frontend.py \
     --mount=type=bind,source=requirements,target=/mnt/wheelkiln/requirements \
     --mount=type=secret,id=ca \
     --mount=type=secret,id=pip \
@@ -61,8 +62,9 @@ RUN --mount=type=bind,source=scripts/finish.sh,target=/mnt/wheelkiln/finish.sh \
     --mount=type=bind,source=features,target=/mnt/wheelkiln/features \
     INPUTS=FILES-DIGEST bash /mnt/wheelkiln/finish.sh gcc
 COPY --chmod=0755 scripts/repair.py /opt/wheelkiln/bin/wheelkiln-repair
+COPY --chmod=0755 scripts/environment.py /opt/wheelkiln/bin/wheelkiln-environment
 
-ENV PATH=/opt/wheelkiln/ccache:/opt/wheelkiln/toolchain:/opt/wheelkiln/bin:$PATH \
+ENV PATH=/opt/wheelkiln/ccache:/opt/wheelkiln/toolchain:/tmp/wheelkiln/env/bin:/opt/wheelkiln/bin:$PATH \
     LANG=C.UTF-8
 LABEL \
     io.wheelkiln.inputs="{\"bases\":{\"aarch64\":\"registry.example/pypa/manylinux_2_31_aarch64@sha256:3333333333333333333333333333333333333333333333333333333333333333\",\"x86_64\":\"registry.example/pypa/manylinux_2_31_x86_64@sha256:3333333333333333333333333333333333333333333333333333333333333333\"},\"ccache\":\"auto\",\"family\":\"deb\",\"linker\":\"default\",\"name\":\"manylinux_2_31\",\"policy\":\"manylinux_2_31\",\"scripts\":\"SCRIPTS-DIGEST\",\"toolchain\":\"gcc\"}" \

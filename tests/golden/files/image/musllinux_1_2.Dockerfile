@@ -13,7 +13,7 @@ ARG BASE_DIGEST_ARM64=sha256:555555555555555555555555555555555555555555555555555
 LABEL org.opencontainers.image.base.name="registry.example/pypa/musllinux_1_2_aarch64" \
     org.opencontainers.image.base.digest=${BASE_DIGEST_ARM64}
 
-# The interpreters: build and pip in each. The name of a stage has no tag, and the last user is not this one.
+# The interpreters: build, pip and bytecode in each. The name of a stage has no tag, and the last user is not this one.
 # hadolint ignore=DL3006
 FROM base-${TARGETARCH} AS pythons
 ARG TARGETARCH
@@ -24,6 +24,7 @@ RUN --mount=type=secret,id=ca \
     command -v bash >/dev/null || SSL_CERT_FILE=/run/secrets/ca apk add --quiet --no-cache bash
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 RUN --mount=type=bind,source=scripts/pythons.sh,target=/mnt/wheelkiln/pythons.sh \
+    --mount=type=bind,source=scripts/frontend.py,target=/mnt/wheelkiln/frontend.py \
     --mount=type=bind,source=requirements,target=/mnt/wheelkiln/requirements \
     --mount=type=secret,id=ca \
     --mount=type=secret,id=pip \
@@ -70,8 +71,9 @@ RUN --mount=type=bind,source=scripts/finish.sh,target=/mnt/wheelkiln/finish.sh \
     --mount=type=bind,source=features,target=/mnt/wheelkiln/features \
     INPUTS=FILES-DIGEST bash /mnt/wheelkiln/finish.sh gcc
 COPY --chmod=0755 scripts/repair.py /opt/wheelkiln/bin/wheelkiln-repair
+COPY --chmod=0755 scripts/environment.py /opt/wheelkiln/bin/wheelkiln-environment
 
-ENV PATH=/opt/wheelkiln/ccache:/opt/wheelkiln/toolchain:/opt/wheelkiln/bin:$PATH \
+ENV PATH=/opt/wheelkiln/ccache:/opt/wheelkiln/toolchain:/tmp/wheelkiln/env/bin:/opt/wheelkiln/bin:$PATH \
     LANG=C.UTF-8
 LABEL \
     io.wheelkiln.inputs="{\"apk\":[\"numactl-dev\"],\"bases\":{\"aarch64\":\"registry.example/pypa/musllinux_1_2_aarch64@sha256:5555555555555555555555555555555555555555555555555555555555555555\",\"x86_64\":\"registry.example/pypa/musllinux_1_2_x86_64@sha256:5555555555555555555555555555555555555555555555555555555555555555\"},\"ccache\":\"auto\",\"family\":\"apk\",\"linker\":\"default\",\"name\":\"musllinux_1_2\",\"policy\":\"musllinux_1_2\",\"scripts\":\"SCRIPTS-DIGEST\",\"toolchain\":\"gcc\"}" \

@@ -1,0 +1,58 @@
+"""Making a lock: every job's build requirements resolved, its backend asked, its environment made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from wheelkiln.build.environments import EnvironmentFailedError, make_environment
+from wheelkiln.build.explain import explain_failure, relevant_lines
+from wheelkiln.build.outcome import Event, Said
+from wheelkiln.build.request import BuildRequest
+from wheelkiln.build.run import jobs_in_order, provide_images, run_directory
+from wheelkiln.cache.lock import Lock
+from wheelkiln.errors import BuildError
+from wheelkiln.plan.model import Job
+
+__all__ = ["make_lock"]
+
+
+def make_lock(
+    request: BuildRequest, previous: Lock | None, emit: Callable[[Event], None], log: Callable[[str], None]
+) -> Lock:
+    """Resolve the build requirements of every job, those that a stable-ABI wheel may serve among them.
+
+    Versions of the previous lock are kept where they still fit. What is installed on the way fills the package cache,
+    so that builds from the lock need no network. log receives the output of image builds. Raise BuildError where
+    requirements have no solution or cannot be installed.
+    """
+    request = replace(request, lock=None)
+    environments = []
+    with run_directory(request) as (run_id, run_dir):
+        provide_images(request, emit, log)
+        try:
+            for job in jobs_in_order(request.plan):
+                emit(Said(f"{job.id}: resolving the build requirements"))
+                job_dir = run_dir / job.id
+                job_dir.mkdir()
+                known = previous.find(job.python, job.identifier.partition("-")[2]) if previous else None
+                with _explaining(request, job):
+                    made = make_environment(
+                        request, job, job_dir, run_id, log, preferred=known.pins if known else (), fresh=True
+                    )
+                environments.append(made.locked)
+        finally:
+            request.engine.remove_containers(run_id)
+    return Lock(request.source.facts.name, tuple(environments))
+
+
+@contextmanager
+def _explaining(request: BuildRequest, job: Job) -> Iterator[None]:
+    """Turn what a failed environment printed into its reason."""
+    try:
+        yield
+    except EnvironmentFailedError as error:
+        message, hint = explain_failure(error.lines, "environment", request.config)
+        told = "\n".join(f"  | {line}" for line in relevant_lines(error.lines))
+        raise BuildError(f"{job.id}: {message}\n{told}", hint=hint) from error

@@ -1,0 +1,83 @@
+"""``wheelkiln lock``: pin the build requirements."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wheelkiln.cache.lock import Lock, render_lock
+from wheelkiln.cli.console import print_notices
+from wheelkiln.cli.options import (
+    ProjectOptions,
+    gather_plan,
+    located_source,
+    make_request,
+    project_options,
+    read_lock,
+)
+from wheelkiln.cli.progress import make_progress
+from wheelkiln.errors import DriftError, NothingSelectedError
+from wheelkiln.system.engine import EngineName, find_engine
+from wheelkiln.system.files import make_directory, write_text_atomically
+
+__all__ = ["command"]
+
+
+@click.command("lock", short_help="Pin the build requirements, with hashes, for each Python and architecture.")
+@project_options
+@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Default: wheelkiln.lock.")
+@click.option("--engine", type=click.Choice([name.value for name in EngineName]), help="Default: the one that answers.")
+@click.option("--upgrade", is_flag=True, help="Take the newest versions instead of keeping those of the lock.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 5 with the difference when the lock is out of date.")
+def command(output: Path | None, engine: str | None, upgrade: bool, check: bool, **values: Any) -> None:
+    """Pin the build requirements of SOURCE, with hashes, for each Python and architecture of the plan.
+
+    The backend is asked for its own requirements, in the image. Everything pinned is downloaded on the way, so
+    'build --offline' needs no network afterwards. Environments of jobs that are left out are kept as they are.
+    """
+    from wheelkiln.build.locking import make_lock
+
+    options = ProjectOptions(**values)
+    with located_source(options, prepare=True) as located:
+        inputs, plan = gather_plan(located, options)
+        print_notices(plan.notices)
+        if not plan.jobs:
+            raise NothingSelectedError("nothing is left to lock", hint="'wheelkiln plan' explains the selection.")
+        path = located.lock_path(output)
+        previous = read_lock(located, path) if path.is_file() else None
+        found = find_engine(located.runner, EngineName(engine) if engine else None)
+        request = make_request(located, inputs, plan, found)
+        with make_progress(plan) as progress:
+            made = make_lock(request, None if upgrade else previous, progress.on_event, progress.on_log)
+    text = render_lock(_with_others(made, previous))
+    if check:
+        _compare(path, text)
+        return
+    make_directory(path.parent, setting="--output")
+    write_text_atomically(path, text)
+    click.echo(f"wrote {path}: {len(made.environments)} environments", err=True)
+
+
+def _with_others(made: Lock, previous: Lock | None) -> Lock:
+    """Keep the environments of jobs that were not selected this time."""
+    kept = [
+        entry
+        for entry in (previous.environments if previous else ())
+        if made.find(entry.python, entry.platform) is None
+    ]
+    return replace(made, environments=(*made.environments, *kept))
+
+
+def _compare(path: Path, text: str) -> None:
+    there = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if there == text:
+        return
+    lines = difflib.unified_diff(
+        there.splitlines(keepends=True), text.splitlines(keepends=True), str(path), f"{path} (resolved)"
+    )
+    click.echo("".join(lines), nl=False)
+    raise DriftError(f"{path} is out of date", hint="Run the same command without --check.")
