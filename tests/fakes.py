@@ -48,6 +48,7 @@ class FakeRunner:
 
     script: Mapping[str, Script] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
+    stopped: bool = False
 
     def capture(
         self,
@@ -72,6 +73,9 @@ class FakeRunner:
         for line in answer.stdout.splitlines():
             on_line(line)
         return answer.returncode
+
+    def stop(self) -> None:
+        self.stopped = True
 
     @property
     def lines(self) -> list[str]:

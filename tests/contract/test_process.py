@@ -136,6 +136,23 @@ def test_two_threads_may_stream_at_once() -> None:
     assert lines == {name: [f"{name} {number}" for number in range(200)] for name in ("a", "b")}
 
 
+def test_what_another_thread_streams_can_be_stopped_and_nothing_begins_after_that() -> None:
+    runner, started = ProcessRunner(), threading.Event()
+    statuses: list[int] = []
+    code = "import time; print('ready', flush=True); time.sleep(60)"
+
+    def stream() -> None:
+        statuses.append(runner.stream(_python(code), on_line=lambda _: started.set()))
+
+    thread = threading.Thread(target=stream)
+    thread.start()
+    assert started.wait(20)
+    runner.stop()
+    thread.join(20)
+    statuses.append(runner.stream(_python(code), on_line=lambda _: None))
+    assert statuses == [-signal.SIGTERM, -signal.SIGTERM]
+
+
 def test_every_command_line_is_logged_without_secrets() -> None:
     log: list[str] = []
     runner = ProcessRunner(log.append)

@@ -70,10 +70,18 @@ class _Log:
             self.begin(begun)
 
 
-def run_job(request: BuildRequest, job: Job, job_dir: Path, run_id: str, emit: Callable[[Event], None]) -> JobResult:
+def run_job(
+    request: BuildRequest,
+    job: Job,
+    job_dir: Path,
+    run_id: str,
+    emit: Callable[[Event], None],
+    may_land: Callable[[str], bool] = lambda _: True,
+) -> JobResult:
     """Build one wheel and land it in the output directory when it is what it claims to be.
 
-    The log stays in job_dir; nothing else does.
+    may_land is asked with the wheel's name; where it says no, another job has landed that wheel. The log stays in
+    job_dir; nothing else does.
     """
     started = time.monotonic()
     clock = StageClock(time.monotonic)
@@ -81,7 +89,7 @@ def run_job(request: BuildRequest, job: Job, job_dir: Path, run_id: str, emit: C
     try:
         with path.open("w", encoding="utf-8") as file:
             log = _Log(job, file, clock, emit)
-            request, outcome = _build(request, job, job_dir, run_id, log)
+            request, outcome = _build(request, job, job_dir, run_id, log, may_land)
     finally:
         for scratch in ("wheels", "tmp", f"mount/{PROJECT_SCRATCH}"):
             shutil.rmtree(job_dir / scratch, ignore_errors=True)
@@ -99,7 +107,9 @@ def run_job(request: BuildRequest, job: Job, job_dir: Path, run_id: str, emit: C
     )
 
 
-def _build(request: BuildRequest, job: Job, job_dir: Path, run_id: str, log: _Log) -> tuple[BuildRequest, Outcome]:
+def _build(
+    request: BuildRequest, job: Job, job_dir: Path, run_id: str, log: _Log, may_land: Callable[[str], bool]
+) -> tuple[BuildRequest, Outcome]:
     """Return the outcome, and the request with the environment that was used."""
     log.begin("environment")
     try:
@@ -114,7 +124,7 @@ def _build(request: BuildRequest, job: Job, job_dir: Path, run_id: str, log: _Lo
     if status != 0 or len(wheels) != 1:
         return request, _failed(request, job, log)
     log.begin("verify")
-    return request, _check_and_land(request, job, wheels[0])
+    return request, _check_and_land(request, job, wheels[0], may_land)
 
 
 def _run_cibuildwheel(request: BuildRequest, job: Job, job_dir: Path, run_id: str, log: _Log) -> int:
@@ -153,7 +163,7 @@ def _failed(request: BuildRequest, job: Job, log: _Log) -> Outcome:
     return Outcome(job, Status.FAILED, message=message, hint=hint, excerpt=relevant_lines(log.lines))
 
 
-def _check_and_land(request: BuildRequest, job: Job, wheel: Path) -> Outcome:
+def _check_and_land(request: BuildRequest, job: Job, wheel: Path, may_land: Callable[[str], bool]) -> Outcome:
     findings = check_wheel(
         wheel,
         project=request.source.facts.name,
@@ -166,6 +176,8 @@ def _check_and_land(request: BuildRequest, job: Job, wheel: Path) -> Outcome:
         hint = next((finding.hint for finding in findings if finding.hint), "The wheel was not kept.")
         message = plain_text(f"{wheel.name} is not what it claims to be")
         return Outcome(job, Status.REJECTED, message=message, hint=hint, excerpt=excerpt)
+    if not may_land(wheel.name):
+        return Outcome(job, Status.COVERED, covered_by=wheel.name)
     with naming_storage_errors(request.output_dir, setting="--output-dir"):
         landed = land_file(wheel, request.output_dir)
     return Outcome(job, Status.BUILT, wheel=WheelFile(landed.name, sha256_of(landed), landed.stat().st_size))

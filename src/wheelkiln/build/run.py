@@ -6,17 +6,21 @@ import hashlib
 import os
 import secrets
 import shutil
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from wheelkiln.build.environments import environment_directory, known_environment, prune_environments
-from wheelkiln.build.job import run_job
+from wheelkiln.build.job import JobResult, run_job
 from wheelkiln.build.ledger import Ledger, ledger_of
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
 from wheelkiln.build.request import PROJECT_SCRATCH, BuildRequest, JobEnvironment, job_key
+from wheelkiln.build.schedule import Schedule
 from wheelkiln.errors import BuildError, EnvironmentProblem
 from wheelkiln.image.bake import BuildOptions
 from wheelkiln.image.memory import ImageMemory
@@ -46,16 +50,16 @@ def run_build(request: BuildRequest, emit: Callable[[Event], None], log: Callabl
     request = replace(request, output_dir=output)
     locks = request.cache_root / "locks"
 
-    def wait() -> None:
+    def queue() -> None:
         emit(Said(f"another run is building into {output}; waiting for it to end"))
 
-    with exclusive(locks, f"output {output}", on_wait=wait), run_directory(request) as (run_id, run_dir):
+    with exclusive(locks, f"output {output}", on_wait=queue), run_directory(request) as (run_id, run_dir):
         with naming_storage_errors(output, setting="--output-dir"):
             remove_leftovers(output)
         _remove_dead_containers(request.engine, request.cache_root)
         images = provide_images(request, emit, log)
         try:
-            outcomes = _run_jobs(request, run_id, run_dir, emit)
+            outcomes = _Jobs(request, run_id, run_dir, emit).run()
         finally:
             request.engine.remove_containers(run_id)
             prune_environments(request.cache_root)
@@ -87,24 +91,84 @@ def provide_images(
     return tuple(found)
 
 
-def _run_jobs(request: BuildRequest, run_id: str, run_dir: Path, emit: Callable[[Event], None]) -> list[Outcome]:
-    """Run jobs in the plan's order; one that an earlier abi3 or py3-none wheel serves is not built again."""
-    ledger = ledger_of(request.cache_root)
-    outcomes: list[Outcome] = []
-    for job in jobs_in_order(request.plan):
-        outcome = _covered(job, outcomes) or _reused(request, job, ledger)
-        if outcome is None:
-            emit(JobStarted(job))
-            job_dir = run_dir / job.id
+class _Jobs:
+    """The jobs of a run: those that wait, those that run in threads, and what became of the others."""
+
+    def __init__(self, request: BuildRequest, run_id: str, run_dir: Path, emit: Callable[[Event], None]) -> None:
+        self._request, self._run_id, self._run_dir, self._emit = request, run_id, run_dir, emit
+        self._ledger = ledger_of(request.cache_root)
+        self._waiting = list(jobs_in_order(request.plan))
+        self._running: dict[Future[JobResult], Job] = {}
+        self._ended: dict[str, Outcome] = {}
+        self._landed: set[str] = set()
+        self._landing = threading.Lock()
+
+    def run(self) -> list[Outcome]:
+        """Run all jobs to their ends, and return the outcomes in the plan's order.
+
+        One that an earlier abi3 or py3-none wheel serves is not built again.
+        """
+        order = [job.id for job in self._waiting]
+        with ThreadPoolExecutor(max_workers=len(self._waiting)) as pool:
+            known = dict(zip(order, pool.map(partial(_with_environment, self._request), self._waiting), strict=True))
+            schedule = self._schedule(known)
+            try:
+                while self._waiting or self._running:
+                    self._start(pool, schedule, known)
+                    done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        self._end(future)
+            except BaseException:
+                self._request.engine.runner.stop()
+                raise
+        return [self._ended[job_id] for job_id in order]
+
+    def _schedule(self, known: Mapping[str, BuildRequest]) -> Schedule:
+        jobs, plan, config = self._waiting, self._request.plan, self._request.config
+        return Schedule(
+            jobs=tuple(jobs),
+            cpus=self._request.host.cpus,
+            limit=None if config.jobs == "auto" else config.jobs,
+            covering={skipped.id: skipped.covered_by for skipped in plan.skipped if skipped.covered_by},
+            warm=[job.id for job in jobs if self._ledger.find(job_key(known[job.id], job)) is not None],
+        )
+
+    def _start(self, pool: Executor, schedule: Schedule, known: Mapping[str, BuildRequest]) -> None:
+        """Start every job that may; those that need no work end at once."""
+        for job in tuple(self._waiting):
+            running = [other.id for other in self._running.values()]
+            outcome = _covered(job, self._ended.values())
+            if outcome is None and not schedule.may_start(job, running, self._ended):
+                continue
+            self._waiting.remove(job)
+            outcome = outcome or _reused(known[job.id], job, self._ledger)
+            if outcome is not None:
+                self._note(outcome)
+                continue
+            self._emit(JobStarted(job))
+            job_dir = self._run_dir / job.id
             job_dir.mkdir()
-            result = run_job(request, job, job_dir, run_id, emit)
-            outcome = result.outcome
-            _stop_when_engine_died(request, outcome, emit)
-            source = request.source.facts
-            ledger.record(job_key(result.request, job), source.name, source.version, outcome, time.time())
-        outcomes.append(outcome)
-        emit(JobEnded(outcome))
-    return outcomes
+            work = partial(run_job, known[job.id], job, job_dir, self._run_id, self._emit, self._may_land)
+            self._running[pool.submit(work)] = job
+
+    def _end(self, future: Future[JobResult]) -> None:
+        job, result = self._running.pop(future), future.result()
+        _stop_when_engine_died(self._request, result.outcome, self._emit)
+        source = self._request.source.facts
+        key = job_key(result.request, job)
+        self._ledger.record(key, source.name, source.version, result.outcome, time.time())
+        self._note(result.outcome)
+
+    def _note(self, outcome: Outcome) -> None:
+        self._ended[outcome.job.id] = outcome
+        self._emit(JobEnded(outcome))
+
+    def _may_land(self, name: str) -> bool:
+        """Tell whether a wheel is the first of its name in this run: two jobs may make the same stable-ABI wheel."""
+        with self._landing:
+            first = name not in self._landed
+            self._landed.add(name)
+            return first
 
 
 def jobs_in_order(plan: Plan) -> Iterator[Job]:
@@ -124,7 +188,7 @@ def _job_for(skipped: Skipped, like: Job) -> Job:
     return replace(like, id=skipped.id, identifier=skipped.identifier, estimate=None)
 
 
-def _covered(job: Job, outcomes: list[Outcome]) -> Outcome | None:
+def _covered(job: Job, outcomes: Iterable[Outcome]) -> Outcome | None:
     for earlier in outcomes:
         if earlier.wheel and earlier.job.arch == job.arch and serves(earlier.wheel.name, job.identifier):
             return Outcome(job, Status.COVERED, covered_by=earlier.wheel.name)
@@ -135,7 +199,6 @@ def _reused(request: BuildRequest, job: Job, ledger: Ledger) -> Outcome | None:
     """Return the wheel of an equal earlier build, when it is still in the output directory, unchanged."""
     if request.fresh:
         return None
-    request = _with_environment(request, job)
     entry = ledger.find(job_key(request, job)) if job.id in request.environments else None
     if entry is None:
         return None

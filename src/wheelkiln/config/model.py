@@ -231,6 +231,9 @@ class Config(_Section):
     wheels get the best tag that their symbols allow instead."""
     musl_policy: MuslPolicy = "musllinux_1_2"
     """musllinux policy that the wheels must fulfil."""
+    jobs: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """How many jobs run side by side. `auto` runs jobs that compile one after another, since each keeps every core
+    busy, and those that find nearly everything in the cache side by side."""
     frontend: Frontend = Frontend.BUILD
     """Build frontend that makes the wheel, in the environment that wheelkiln provides."""
     index: tuple[IndexUrl, ...] = ()

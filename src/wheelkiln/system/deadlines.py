@@ -46,6 +46,9 @@ class BoundedRunner:
     ) -> int:
         return self._runner.stream(argv, on_line=on_line, cwd=cwd, env=env)
 
+    def stop(self) -> None:
+        self._runner.stop()
+
 
 class Pending(Generic[T]):
     """A reading that is being taken.

@@ -77,12 +77,24 @@ class Runner(Protocol):
         """
         ...
 
+    def stop(self) -> None:
+        """End every stream that other threads have running, and let no other begin."""
+        ...
+
 
 class ProcessRunner:
-    """The real runner; ``log`` receives each command line, with secrets masked."""
+    """The real runner; ``log`` receives each command line, with secrets masked. Threads may share it."""
 
     def __init__(self, log: Callable[[str], None] | None = None) -> None:
         self._log = log
+        self._streaming: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    def stop(self) -> None:
+        self._stopped = True
+        for process in tuple(self._streaming):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGTERM)
 
     def capture(
         self,
@@ -137,6 +149,9 @@ class ProcessRunner:
             raise _cannot_start(argv, error) from error
         with process:
             try:
+                self._streaming.add(process)
+                if self._stopped:  # between the check of another thread and here
+                    _stop_group(process)
                 assert process.stdout is not None
                 for line in process.stdout:
                     on_line(line.decode("utf-8", errors="replace").rstrip("\r\n"))
@@ -144,6 +159,8 @@ class ProcessRunner:
             except BaseException:
                 _stop_group(process)
                 raise
+            finally:
+                self._streaming.discard(process)
 
     def _note(self, argv: Sequence[str]) -> None:
         if self._log is not None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -289,3 +290,52 @@ def test_estimates_of_the_next_plan_come_from_this_run(tmp_path: Path) -> None:
 
     Machine(tmp_path).run()
     assert sorted(ledger_of(tmp_path / "cache").estimates("kern")) == [_CP311, _CP312]
+
+
+def test_jobs_that_were_built_before_run_side_by_side(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run()
+    both = threading.Barrier(2)
+
+    def meet(_: Call) -> None:
+        both.wait(20)
+
+    machine.fake.during = meet
+    result = machine.run(fresh=True)
+    assert _statuses(result) == ["built", "built"], "each waited for the other to be running"
+
+
+def test_jobs_that_compile_do_not(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    running: list[str] = []
+
+    def alone(call: Call) -> None:
+        running.append(call.option("--only"))
+        assert len(running) == 1
+        running.clear()
+
+    machine.fake.during = alone
+    assert _statuses(machine.run()) == ["built", "built"]
+
+
+def test_a_job_that_ends_the_run_stops_the_others(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, inputs=make_inputs({"python": ["cp311", "cp312"], "jobs": 2}))
+    machine.run()
+
+    def interrupt(_: Call) -> None:
+        raise KeyboardInterrupt
+
+    machine.fake.during = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        machine.run(fresh=True)
+    assert machine.runner.stopped
+
+
+def test_two_jobs_that_make_the_same_wheel_land_it_once(tmp_path: Path) -> None:
+    same = ("kern-1.2-cp311-abi3-manylinux_2_17_x86_64.whl",)
+    machine = Machine(tmp_path, FakeCibuildwheel(wheels={_CP311: same, _CP312: same}))
+    machine.run()
+    machine.inputs = make_inputs({"python": ["cp311", "cp312"], "jobs": 2})
+    result = machine.run(fresh=True)
+    assert sorted(_statuses(result)) == ["built", "covered"]
+    assert machine.wheels == list(same)

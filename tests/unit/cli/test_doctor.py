@@ -54,6 +54,9 @@ class FakeRunner:
             return Completed(tuple(argv), 0, "", "")
         raise EnvironmentProblem(f"'{argv[0]}' did not answer")
 
+    def stop(self) -> None:
+        pass
+
     def stream(
         self,
         argv: Sequence[str],

@@ -36,6 +36,9 @@ class NotingRunner:
     ) -> int:
         return 0
 
+    def stop(self) -> None:
+        pass
+
 
 def test_a_reading_in_time_is_returned() -> None:
     assert Pending(lambda: 1, 0).result_by(time.monotonic() + 5) == 1
