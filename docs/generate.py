@@ -59,6 +59,7 @@ MANIFEST_FIELDS = {
     "jobs[].statistics.uncacheable": "Calls that the cache could not take: pairs of ccache's reason and its count.",
     "jobs[].covered_by": "Name of the wheel that serves this Python too; empty otherwise.",
     "jobs[].message": "Why the job failed; empty otherwise.",
+    "jobs[].requirements": "What was in the build environment, with versions; empty where nothing was built.",
     "skipped[].id": "Id of the job that is not built.",
     "skipped[].identifier": "cibuildwheel's build identifier.",
     "skipped[].reason": "Why, as a code.",

@@ -194,7 +194,8 @@ def _run_container(
 ) -> list[str]:
     mount_dir = make_directory(place.job_dir / "mount", setting=_SETTING)
     (mount_dir / _PINS).write_text(locked.requirements_text, encoding="utf-8")
-    invocation = make_invocation(request, (place.job,), mount_dir, place.run_id)
+    without = replace(request, environments={})  # what is known of it is not there to be mounted yet
+    invocation = make_invocation(without, (place.job,), mount_dir, place.run_id)
     sdist = ReadOnlyMount(PurePosixPath(request.source.sdist), _SDIST_TARGET)
     invocation = replace(
         invocation,

@@ -85,6 +85,11 @@ _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
         "Check pip's configuration ('pip config list') and the network of containers; see 'wheelkiln doctor'.",
     ),
     (
+        r"Hash mismatch for `(?P<name>[^`]+)`",
+        "the file of a build requirement is not the one that the lock names: {name}",
+        "Was it replaced on the index, or the lock damaged? 'wheelkiln lock --upgrade' takes what is there now.",
+    ),
+    (
         r"No solution found when resolving dependencies|No matching distribution found",
         "the build requirements could not be resolved",
         "The log names the requirement. Is there a release for this Python?",

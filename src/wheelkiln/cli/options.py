@@ -143,7 +143,8 @@ def located_source(options: ProjectOptions, *, prepare: bool) -> Iterator[Locate
     root = cache_root(start.config, host)
     scratch = make_directory(root / "tmp", setting="[tool.wheelkiln.cache] dir")
     with TemporaryDirectory(dir=scratch, prefix="source-") as work_dir:
-        prepared = prepare_source(spec, host=host, runner=runner, work_dir=Path(work_dir), cache_dir=root, say=_say)
+        making = _host_with_packages(host, start.config, directory)
+        prepared = prepare_source(spec, host=making, runner=runner, work_dir=Path(work_dir), cache_dir=root, say=_say)
         loaded = early or _config_of_source(prepared.facts, host, options)
         yield LocatedSource(spec, prepared.facts, prepared, loaded, host, runner)
 
@@ -192,6 +193,14 @@ def make_request(located: LocatedSource, inputs: PlanInputs, plan: Plan, engine:
         project=located.project,
         tests=inputs.tests,
     )
+
+
+def _host_with_packages(host: HostFacts, config: Config, project: Path) -> HostFacts:
+    """Tell pip of the project's own indexes and directories, for the environment that makes its sdist."""
+    own = (entry if "://" in entry else str(project / entry) for entry in config.find_links)
+    added = {"PIP_FIND_LINKS": " ".join(own), "PIP_EXTRA_INDEX_URL": " ".join(config.index)}
+    joined = {name: f"{value} {host.environ.get(name, '')}".strip() for name, value in added.items() if value}
+    return replace(host, environ={**host.environ, **joined})
 
 
 def _pip_settings(located: LocatedSource, config: Config) -> PipSettings:

@@ -47,7 +47,10 @@ class ManifestImage:
 
 @dataclass(frozen=True, slots=True)
 class ManifestJob:
-    """seconds and the stages' seconds are of the run that wrote the manifest; statistics count compiler calls."""
+    """seconds and the stages' seconds are of the run that wrote the manifest; statistics count compiler calls.
+
+    requirements are those of the build environment, with their versions; empty where no build was needed.
+    """
 
     id: str
     identifier: str
@@ -60,6 +63,7 @@ class ManifestJob:
     statistics: CompileStatistics | None
     covered_by: str
     message: str
+    requirements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +134,5 @@ def _make_job(outcome: Outcome) -> ManifestJob:
         statistics=outcome.statistics,
         covered_by=outcome.covered_by,
         message=outcome.message,
+        requirements=outcome.requirements,
     )

@@ -90,6 +90,17 @@ def test_the_container_that_makes_it_may_write_to_it_and_jobs_may_not(tmp_path: 
     assert not Path(f"{made.directory}-run-1.part").exists()
 
 
+def test_one_that_is_known_but_was_removed_is_made_again(tmp_path: Path) -> None:
+    fake = FakeCibuildwheel()
+    request = _request(tmp_path, fake)
+    made = _make(tmp_path, request)
+    made.directory.rmdir()
+    assert _make(tmp_path, replace(request, environments={request.plan.jobs[0].id: made})) == made
+    mounts = [part for part in fake.environments[-1].argv if "target=/tmp/wheelkiln/env" in part]
+    assert len(mounts) == 1, mounts
+    assert made.directory.is_dir()
+
+
 @pytest.mark.parametrize(
     ("network", "offline", "given"),
     [("default", False, None), ("none", False, None), ("host", False, "host"), ("host", True, "none")],
