@@ -17,6 +17,7 @@ from wheelkiln.source.archive import ZIP_EPOCH, SdistContent, read_sdist
 from wheelkiln.source.facts import ProjectFiles, SourceFacts, read_facts
 from wheelkiln.source.index import fetch_sdist
 from wheelkiln.source.spec import DirectorySource, GitSource, IndexSource, SdistSource, SourceSpec
+from wheelkiln.source.tree import keep_sdist, kept_sdist
 from wheelkiln.system.files import make_directory
 from wheelkiln.system.host import HostFacts
 from wheelkiln.system.locks import exclusive
@@ -84,20 +85,27 @@ def prepare_source(
 
             # backends write into the directory: setuptools' egg-info, and the tree that it packs
             with exclusive(cache_dir / "locks", f"source {path}", on_wait=wait):
-                return _prepare_directory(path, host, runner, work_dir)
+                return _prepare_directory(path, host, runner, work_dir, cache_dir)
         case SdistSource(path):
             return _describe(path, host.epoch())
         case IndexSource():
             return _describe(_fetch_cached(spec, host, runner, cache_dir), host.epoch())
         case GitSource():
             with _checkout(spec, runner) as tree:
-                return _prepare_directory(tree, host, runner, work_dir)
+                return _prepare_directory(tree, host, runner, work_dir, None)
 
 
-def _prepare_directory(path: Path, host: HostFacts, runner: Runner, work_dir: Path) -> PreparedSource:
+def _prepare_directory(
+    path: Path, host: HostFacts, runner: Runner, work_dir: Path, cache_dir: Path | None
+) -> PreparedSource:
+    """Make the directory's sdist, or take the one that was made of it as it is; None keeps none."""
     inspect_directory(path)  # refuse what is no project before anything of it runs
     epoch = host.epoch() or _commit_time(path, runner)
-    sdist = _build_sdist(path, host, runner, work_dir, epoch)
+    sdist = kept_sdist(path, host.environ, cache_dir) if cache_dir else None
+    if sdist is None:
+        sdist = _build_sdist(path, host, runner, work_dir, epoch)
+        if cache_dir:
+            keep_sdist(sdist, path, host.environ, cache_dir)
     prepared = _describe(sdist, epoch, tree=path)
     return replace(prepared, tree_size=_tree_size(path))
 
