@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
+from wheelkiln.build.call_records import keep_calls, with_call_log
 from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
 from wheelkiln.build.environments import EnvironmentFailedError, make_environment
 from wheelkiln.build.explain import explain_failure, relevant_lines
@@ -90,6 +91,7 @@ def run_job(
         with path.open("w", encoding="utf-8") as file:
             log = _Log(job, file, clock, emit)
             request, outcome = _build(request, job, job_dir, run_id, log, may_land)
+        keep_calls(request, job, job_dir, log.lines, outcome)
     finally:
         for scratch in ("wheels", "tmp", f"mount/{PROJECT_SCRATCH}"):
             shutil.rmtree(job_dir / scratch, ignore_errors=True)
@@ -128,7 +130,7 @@ def _build(
 
 
 def _run_cibuildwheel(request: BuildRequest, job: Job, job_dir: Path, run_id: str, log: _Log) -> int:
-    invocation = make_invocation(request, (job,), job_dir / "mount", run_id)
+    invocation = with_call_log(make_invocation(request, (job,), job_dir / "mount", run_id))
     make_cache_directories(invocation.mounts, container_user(request).owner)
     (job_dir / "tmp").mkdir()
     config_file = job_dir / "cibuildwheel.toml"

@@ -21,6 +21,7 @@ from wheelkiln.build.ledger import Ledger, ledger_of
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
 from wheelkiln.build.request import PROJECT_SCRATCH, BuildRequest, JobEnvironment, job_key
 from wheelkiln.build.schedule import Schedule
+from wheelkiln.cache.settings import CALLS_LOG
 from wheelkiln.errors import BuildError, EnvironmentProblem
 from wheelkiln.image.bake import BuildOptions
 from wheelkiln.image.memory import ImageMemory
@@ -252,6 +253,8 @@ def _remove_old_runs(runs: Path, cache_root: Path) -> None:
     for run in finished[-_KEPT_RUNS:]:
         for scratch in (*run.glob("*/tmp"), *run.glob("*/wheels"), *run.glob(f"*/mount/{PROJECT_SCRATCH}")):
             shutil.rmtree(scratch, ignore_errors=True)
+        for log in run.glob(f"*/mount/{CALLS_LOG}"):
+            log.unlink(missing_ok=True)
 
 
 def _remove_dead_containers(engine: ContainerEngine, cache_root: Path) -> None:

@@ -14,6 +14,7 @@ from wheelkiln.system.host import HostFacts
 
 __all__ = [
     "BUILD_DIR",
+    "CALLS_LOG",
     "ENVIRONMENT_DIR",
     "JOB_MOUNT",
     "STATISTICS_LOG",
@@ -21,6 +22,7 @@ __all__ = [
     "cache_environment",
     "cache_mounts",
     "cache_root",
+    "call_log_environment",
     "make_cache_directories",
 ]
 
@@ -32,6 +34,8 @@ JOB_MOUNT = _MOUNT / "job"
 """A directory of the job alone: what is given to it and what it tells."""
 STATISTICS_LOG = "ccache.log"
 """Name of the statistics log in the job's mount."""
+CALLS_LOG = "ccache-calls.log"
+"""Name of ccache's own log there: what it compared and why it missed. It is read when the job ends, and removed."""
 
 ENVIRONMENT_DIR = PurePosixPath("/tmp/wheelkiln/env")  # noqa: S108 - inside a container of one job
 """The build environment's fixed path: a random one is in every ``-I`` and so in every cache key."""
@@ -114,3 +118,8 @@ def cache_environment(config: Config, job: Job) -> dict[str, str]:
         "UV_PYTHON_DOWNLOADS": "never",
         "HOME": "/home/builder",
     }
+
+
+def call_log_environment() -> dict[str, str]:
+    """Let ccache write down what it does; only builds that read the log afterwards do: it grows by each call."""
+    return {"CCACHE_LOGFILE": str(JOB_MOUNT / CALLS_LOG)}
