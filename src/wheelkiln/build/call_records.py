@@ -11,10 +11,18 @@ from pathlib import Path
 
 from wheelkiln.build.cibuildwheel_config import Invocation
 from wheelkiln.build.outcome import Outcome, Status
-from wheelkiln.build.request import BuildRequest
+from wheelkiln.build.request import BuildRequest, Examination
 from wheelkiln.cache.calls import CallLog, parse_call_log
 from wheelkiln.cache.records import JobRecord, keep_record, read_store_counts
-from wheelkiln.cache.settings import CALLS_LOG, CCACHE_MOUNT, cache_mounts, call_log_environment
+from wheelkiln.cache.settings import (
+    CALLS_LOG,
+    CCACHE_MOUNT,
+    INPUTS_MOUNT,
+    CacheMount,
+    cache_mounts,
+    call_log_environment,
+    input_log_environment,
+)
 from wheelkiln.image.memory import ImageMemory
 from wheelkiln.plan.model import Job
 
@@ -29,9 +37,20 @@ _OURS = "/opt/wheelkiln/"
 _MOST_BYPASSED = 50
 
 
-def with_call_log(invocation: Invocation) -> Invocation:
-    """Let a build's ccache write the log that keep_calls reads; it reaches no wheel, so it is in no job's key."""
-    return replace(invocation, environment={**invocation.environment, **call_log_environment()})
+def with_call_log(invocation: Invocation, examination: Examination | None = None) -> Invocation:
+    """Let a build's ccache write the log that keep_calls reads; it reaches no wheel, so it is in no job's key.
+
+    An examined build has a compile cache of its own, and its ccache writes down everything that it hashes.
+    """
+    environment = {**invocation.environment, **call_log_environment()}
+    if examination is None:
+        return replace(invocation, environment=environment)
+    mounts = (
+        *(mount for mount in invocation.mounts if mount.target != CCACHE_MOUNT),
+        CacheMount(examination.store, CCACHE_MOUNT),
+        CacheMount(examination.inputs, INPUTS_MOUNT),
+    )
+    return replace(invocation, environment={**environment, **input_log_environment()}, mounts=mounts)
 
 
 def keep_calls(request: BuildRequest, job: Job, job_dir: Path, lines: Iterable[str], outcome: Outcome) -> None:
@@ -49,6 +68,7 @@ def keep_calls(request: BuildRequest, job: Job, job_dir: Path, lines: Iterable[s
     reference = request.plan.references[job.image]
     toolchain = ImageMemory(request.cache_root).toolchain(reference)
     mounts = cache_mounts(request.config, request.cache_root, job_dir)
+    environment = request.environments.get(job.id)
     store = next((mount.source for mount in mounts if mount.target == CCACHE_MOUNT), None)
     record = JobRecord(
         project=request.source.facts.name,
@@ -59,11 +79,13 @@ def keep_calls(request: BuildRequest, job: Job, job_dir: Path, lines: Iterable[s
         image=reference,
         toolchain=f"{toolchain.compiler} {toolchain.version}" if toolchain else "",
         source=request.source.digest,
+        epoch=request.source.epoch,
+        requirements=tuple(pin.requirement for pin in environment.locked.pins) if environment else (),
         bypassed=sources_compiled_around(lines),
         **({"store": read_store_counts(store)} if store else {}),
     )
     with suppress(OSError):
-        keep_record(request.cache_root, record)
+        keep_record(request.examination.records if request.examination else request.cache_root, record)
 
 
 def sources_compiled_around(lines: Iterable[str]) -> tuple[str, ...]:

@@ -130,7 +130,8 @@ def _build(
 
 
 def _run_cibuildwheel(request: BuildRequest, job: Job, job_dir: Path, run_id: str, log: _Log) -> int:
-    invocation = with_call_log(make_invocation(request, (job,), job_dir / "mount", run_id))
+    invocation = make_invocation(request, (job,), job_dir / "mount", run_id)
+    invocation = with_call_log(invocation, request.examination)
     make_cache_directories(invocation.mounts, container_user(request).owner)
     (job_dir / "tmp").mkdir()
     config_file = job_dir / "cibuildwheel.toml"

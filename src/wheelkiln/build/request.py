@@ -22,6 +22,7 @@ from wheelkiln.system.pip_settings import PipSettings
 __all__ = [
     "PROJECT_SCRATCH",
     "BuildRequest",
+    "Examination",
     "JobEnvironment",
     "container_network_environment",
     "container_user",
@@ -48,6 +49,18 @@ class JobEnvironment:
 
 
 @dataclass(frozen=True, slots=True)
+class Examination:
+    """Directories of a build that is made to be looked at, instead of the user's.
+
+    store is its compile cache, inputs is where ccache writes everything that it hashes, records has its calls.
+    """
+
+    store: Path
+    inputs: Path
+    records: Path
+
+
+@dataclass(frozen=True, slots=True)
 class BuildRequest:
     """A run's inputs.
 
@@ -70,6 +83,7 @@ class BuildRequest:
     variables: Mapping[str, str] = field(default_factory=dict)
     tests: bool = True
     fresh: bool = False
+    examination: Examination | None = None
     offline: bool = False
     lock: Lock | None = None
     environments: Mapping[str, JobEnvironment] = field(default_factory=dict)

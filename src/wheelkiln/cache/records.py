@@ -49,8 +49,9 @@ class JobRecord:
     """One build of one job, as far as its compile calls are concerned.
 
     finished is in seconds since 1970, built tells whether a wheel came of it. toolchain is the image's compiler and
-    version, as far as they are known; source is the digest of the sdist. bypassed are sources that the build log
-    shows compiled by a compiler that was called around ccache. store is the state of the cache directory afterwards.
+    version, as far as they are known; source is the digest of the sdist, epoch its SOURCE_DATE_EPOCH, requirements
+    are what the build environment had. bypassed are sources that the build log shows compiled by a compiler that was
+    called around ccache. store is the state of the cache directory afterwards.
     """
 
     project: str
@@ -61,6 +62,8 @@ class JobRecord:
     image: str = ""
     toolchain: str = ""
     source: str = ""
+    epoch: int = 0
+    requirements: tuple[str, ...] = ()
     bypassed: tuple[str, ...] = ()
     store: StoreCounts = field(default_factory=StoreCounts)
 
@@ -146,6 +149,7 @@ def _make_record(value: Mapping[str, Any]) -> JobRecord:
     rest = {
         **value,
         "log": CallLog(log["version"], settings, calls, log["cleanups"]),
+        "requirements": tuple(value["requirements"]),
         "bypassed": tuple(value["bypassed"]),
         "store": StoreCounts(**value["store"]),
     }

@@ -23,6 +23,7 @@ __all__ = [
     "cache_mounts",
     "cache_root",
     "call_log_environment",
+    "input_log_environment",
     "make_cache_directories",
 ]
 
@@ -31,6 +32,7 @@ CCACHE_MOUNT = _MOUNT / "ccache"
 UV_MOUNT = _MOUNT / "uv"
 SCCACHE_MOUNT = _MOUNT / "sccache"
 JOB_MOUNT = _MOUNT / "job"
+INPUTS_MOUNT = _MOUNT / "inputs"
 """A directory of the job alone: what is given to it and what it tells."""
 STATISTICS_LOG = "ccache.log"
 """Name of the statistics log in the job's mount."""
@@ -123,3 +125,8 @@ def cache_environment(config: Config, job: Job) -> dict[str, str]:
 def call_log_environment() -> dict[str, str]:
     """Let ccache write down what it does; only builds that read the log afterwards do: it grows by each call."""
     return {"CCACHE_LOGFILE": str(JOB_MOUNT / CALLS_LOG)}
+
+
+def input_log_environment() -> dict[str, str]:
+    """Let ccache write everything that it hashes (ccache manual: cache debugging), which needs a lot of space."""
+    return {"CCACHE_DEBUG": "1", "CCACHE_DEBUGLEVEL": "2", "CCACHE_DEBUGDIR": str(INPUTS_MOUNT)}

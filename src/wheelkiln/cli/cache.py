@@ -8,7 +8,9 @@ import click
 
 __all__ = ["command"]
 
-_COMMANDS: dict[str, str] = {}
+_COMMANDS = {
+    "doctor": "Say why the compile cache missed, and what to do.",
+}
 """The module of each command's file in this package is ``cache_NAME``."""
 
 
