@@ -23,6 +23,8 @@ _REMARK = re.compile(
     r"|Unsupported |Failed to |Not storing |Multiple |Read-only |Compiler gave exit status|Redis |Could not "
 )
 _CLEANED = "Cleaned up cache directory"
+_INPUT = "Detected input file: "
+_SOURCE = re.compile(r"[^-].*\.(?:c|cc|cp|cpp|cxx|c\+\+|C|m|mm|i|ii|s|S|cu)")
 _FELL_BACK = "Failed; falling back to running the real compiler"
 _KEPT_SETTINGS = frozenset(
     {"base_dir", "cache_dir", "compiler_check", "direct_mode", "hash_dir", "max_size", "namespace", "sloppiness"}
@@ -103,13 +105,16 @@ class _Open:
             self.fields[_FIELDS[label]] = value
         elif text.startswith("Result: "):
             self.results.append(value)
+        elif text.startswith(_INPUT):
+            self.fields.setdefault("input", text.removeprefix(_INPUT))
         elif text == _FELL_BACK:
             self.remarks.append(self.last)
         elif _REMARK.match(text):
             self.remarks.append(text)
         else:
             self._read_storage(text)
-        self.last = text
+        if not text.startswith(_INPUT):
+            self.last = text
 
     def _read_storage(self, text: str) -> None:
         if absent := _ABSENT.match(text):
@@ -124,7 +129,7 @@ class _Open:
         if words and words[0].rpartition("/")[2] == "ccache":
             words = words[1:]
         return Call(
-            source=self.fields.get("source", ""),
+            source=self.fields.get("source") or self.fields.get("input") or _source_among(words),
             output=self.fields.get("output", ""),
             compiler=self.fields.get("compiler", ""),
             command=tuple(word[:_MAX_ARGUMENT] for word in words),
@@ -148,6 +153,11 @@ _FIELDS = {
     "Manifest key": "manifest_key",
     "Result key": "result_key",
 }
+
+
+def _source_among(words: list[str]) -> str:
+    """Name the source of a call that ccache gave up before it knew one."""
+    return next((word for word in words[1:] if _SOURCE.fullmatch(word)), "")
 
 
 def is_call_log(line: str) -> bool:

@@ -151,7 +151,9 @@ EXPLANATIONS = {
         "have. Name a level, such as -march=x86-64-v3.",
     ),
     Cause.SOURCE_CHANGED: Explanation(
-        Weight.EXPECTED, "the source changed", "Nothing: what changed has to be compiled."
+        Weight.EXPECTED,
+        "the source changed",
+        "Nothing, where you changed it. Where you did not, making the sdist writes something else each time.",
     ),
     Cause.REQUIREMENTS_CHANGED: Explanation(
         Weight.EXPECTED,

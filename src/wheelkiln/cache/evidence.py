@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from wheelkiln.errors import UsageProblem
 __all__ = ["Comparison", "compare_debug_runs", "is_evidence", "read_comparison"]
 
 _HEAD_LINES = 20
+_STATISTICS_LINE = re.compile(r"# .*|[a-z_]+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _kind(path: Path) -> str:
         head = [line for line in islice(_lines(path), _HEAD_LINES) if line.strip()]
         if any(is_call_log(line) for line in head):
             return "calls"
-        if next(parse_statistics_log(head), None) is not None:
+        if head[1:] and head[0].startswith("#") and all(_STATISTICS_LINE.match(line) for line in head):
             return "statistics"
     return ""
 

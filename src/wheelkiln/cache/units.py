@@ -16,10 +16,10 @@ __all__ = ["ArgumentDifference", "MovedDirectory", "compare_arguments", "moved_d
 _RANDOM = re.compile(
     r"(?<![^/=\"'])(?:"
     r"(?:pip-)?build-env-\w{4,}|pip-(?:req-build|install|wheel|standalone-pip|ephem-wheel-cache)-\w{4,}"
-    r"|\.?tmp[A-Za-z0-9_.-]*[A-Za-z0-9_]{6,}|\.mesonpy-\w{4,}|\.tmp[A-Za-z0-9]{6}|cibw-run-\w{6,}"
+    r"|tmp[a-z0-9_]{8}|tmp\.[A-Za-z0-9]{6,10}|\.tmp[A-Za-z0-9]{6}|\.mesonpy-\w{4,}|cibw-run-\w{6,}"
     r")(?=/|\"|'|$)"
 )
-"""Directories that pip, build, uv, meson-python and Python's tempfile name at random."""
+"""Directories that pip, build, uv, meson-python, Python's tempfile and mktemp name at random."""
 _ENVIRONMENT = re.compile(r"build-env-|/builds-v0/|site-packages|/overlay(?:/|$)|/dist-packages")
 _TEMPORARY = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108 - compared, not used
 _OUTPUT_OPTIONS = frozenset({"-o", "-MF", "-MT", "-MQ"})

@@ -49,6 +49,20 @@ def test_what_ccache_could_not_serve_has_its_reason() -> None:
     ]
     assert calls[7].remarks == ("Multiple input files: a.c and d.c",)
     assert calls[8].remarks == ("No input file found",)
+    assert [call.source for call in calls[5:9]] == ["", "a.c", "a.c", "nosuch.c"]
+
+
+def test_an_unsupported_option_is_named() -> None:
+    lines = [
+        "[t 7 ] === CCACHE 4.7.5 STARTED ===",
+        "[t 7 ] Command line: gcc -save-temps -c a.c -o a.o",
+        "[t 7 ] Compiler option -save-temps is unsupported",
+        "[t 7 ] Detected input file: a.c",
+        "[t 7 ] Failed; falling back to running the real compiler",
+        "[t 7 ] Result: unsupported_compiler_option",
+    ]
+    (call,) = parse_call_log(lines).calls
+    assert (call.source, call.remarks) == ("a.c", ("Compiler option -save-temps is unsupported",))
 
 
 def test_calls_side_by_side_are_told_apart() -> None:
