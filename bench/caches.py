@@ -21,6 +21,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -30,10 +31,12 @@ from typing import Any
 
 from measure import say
 from results import (
+    COLD,
     MOUNTED,
     OURS,
     PLAIN,
     ROWS,
+    WARM,
     WAYS,
     Build,
     render_builds,
@@ -49,6 +52,7 @@ PYTHONS = ("cp310", "cp311", "cp312", "cp313")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that what runs is stopped, too
     options = _parse(argv)
     pythons = options.python or list(PYTHONS if options.mode == "pythons" else ["cp312"])
     report = Report(options.output.resolve(), options.mode, _facts(options, pythons))
@@ -107,10 +111,14 @@ def _measure_project(
             for step in _steps(subject, run, pythons, options):
                 report.add(step())
             report.write(plot=options.plot)
-    except (NotMeasuredError, OSError, ValueError, KeyError) as problem:
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the other projects go on
         way, kind = ROWS[0]
-        report.add([Build(title, way, kind, 0, (), error=f"{type(problem).__name__}: {problem}")])
+        report.add([Build(title, way, kind, 0, (), error=_reason(problem))])
         report.write(plot=options.plot)
+
+
+def _reason(problem: Exception) -> str:
+    return str(problem) if isinstance(problem, NotMeasuredError) else f"{type(problem).__name__}: {problem}"
 
 
 def _steps(
@@ -174,12 +182,11 @@ class Report:
         )
         if self.mode == "pythons":
             return f"{head}\n\n{render_pythons(self.builds)}"
-        if self.mode == "overhead":
-            return f"{head}\n\n{render_overhead(self.builds)}"
-        parts = [head, render_builds(self.builds)]
+        kind = COLD if self.mode == "overhead" else WARM
+        parts = [head, render_overhead(self.builds) if self.mode == "overhead" else render_builds(self.builds)]
         for project in dict.fromkeys(build.project for build in self.builds):
-            stages = render_stages(self.builds, project)
-            parts += [f"Where the warm build of {project} spends its time:\n\n{stages}"] if stages else []
+            stages = render_stages(self.builds, project, kind)
+            parts += [f"Where the {kind} build of {project} spends its time:\n\n{stages}"] if stages else []
         return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
     def write(self, *, plot: bool) -> None:

@@ -47,6 +47,7 @@ def run_measured(
 
     with MemoryWatch(containers) as memory:
         started = time.monotonic()
+        clock.begin("cibuildwheel")
         status = ProcessRunner().stream(argv, on_line=on_line, cwd=cwd, env=env)
         seconds = time.monotonic() - started
     return Measured(status, round(seconds, 3), clock.finish(), tuple(tail), memory.peak)
@@ -62,8 +63,11 @@ class StageReader:
     def read(self, line: str) -> None:
         begun = stage_of(line)
         if begun is not None and begun != self._stage:
-            self._stage = begun
-            self._clock.begin(begun)
+            self.begin(begun)
+
+    def begin(self, stage: str) -> None:
+        self._stage = stage
+        self._clock.begin(stage)
 
     def finish(self) -> dict[str, float]:
         return {entry.stage: entry.seconds for entry in self._clock.finish()}

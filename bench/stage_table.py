@@ -1,4 +1,4 @@
-"""Where the time of a warm build goes, stage by stage, beside plain cibuildwheel: pure."""
+"""Where the time of a build goes, stage by stage, beside plain cibuildwheel: pure."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from statistics import median
 from results import EVERY, OURS, PLAIN, WARM, Build, Job, builds_of, format_seconds, format_table, median_of
 
 CIBUILDWHEEL_STAGES = (
+    "cibuildwheel",
     "start",
     "copy",
     "before-all",
     "setup",
     "before-build",
     "frontend",
-    "environment",
     "compile",
     "repair",
     "test",
     "collect",
 )
-"""Stages in which cibuildwheel and what it calls are at work; all others are wheelkiln's."""
+"""Stages in which cibuildwheel and what it calls are at work, ``cibuildwheel`` being its start; all others are
+wheelkiln's. It makes the build environment itself, which in a plain run the build frontend does."""
 REST, OUTSIDE = "rest", "outside of jobs"
 
 
-def render_stages(builds: Sequence[Build], project: str) -> str:
-    """Render where the warm build's time goes: seconds of each stage and job, beside plain cibuildwheel's mean."""
-    warm = [build for build in builds_of(builds, project, OURS, WARM) if build.jobs]
-    if not warm:
+def render_stages(builds: Sequence[Build], project: str, kind: str) -> str:
+    """Render where a build's time goes: seconds of each stage and job, beside plain cibuildwheel's mean."""
+    found = [build for build in builds_of(builds, project, OURS, kind) if build.jobs]
+    if not found:
         return ""
     plain = [build for build in builds_of(builds, project, PLAIN, EVERY) if build.jobs]
-    names = [job.name for job in warm[0].jobs]
+    names = [job.name for job in found[0].jobs]
     ours = {
-        name: _stage_medians(build_job.stages | _rest(build_job) for build_job in _jobs(warm, name)) for name in names
+        name: _stage_medians(build_job.stages | _rest(build_job) for build_job in _jobs(found, name)) for name in names
     }
     theirs = _stage_medians(_mean_stages(build) for build in plain)
     stages = list(dict.fromkeys([*_ordered(ours.values(), theirs), REST]))
@@ -40,16 +41,16 @@ def render_stages(builds: Sequence[Build], project: str) -> str:
     for stage in stages:
         cells = [format_seconds(ours[name].get(stage), digits=2) for name in names]
         rows.append((stage, _owner(stage), *cells, format_seconds(theirs.get(stage), digits=2)))
-    totals = [format_seconds(median_of(job.seconds for job in _jobs(warm, name)), digits=2) for name in names]
+    totals = [format_seconds(median_of(job.seconds for job in _jobs(found, name)), digits=2) for name in names]
     rows.append(("all", "", *totals, format_seconds(median_of(_wall_of_a_job(build) for build in plain), digits=2)))
-    rows.append(_outside_row(warm, len(names)))
+    rows.append(_outside_row(found, len(names)))
     short = [name.partition("-")[0] for name in names]
     table = format_table(("stage", "whose", *short, f"{PLAIN}, a job"), rows)
-    return f"{table}\n{_judge_stages(ours.values(), _outside_of_a_job(warm))}\n"
+    return f"{table}\n{_judge_stages(ours.values(), _outside_of_a_job(found))}\n" if kind == WARM else table
 
 
-def _outside_row(warm: Sequence[Build], columns: int) -> tuple[str, ...]:
-    outside = median_of(_outside(build) for build in warm)
+def _outside_row(found: Sequence[Build], columns: int) -> tuple[str, ...]:
+    outside = median_of(_outside(build) for build in found)
     return (OUTSIDE, OURS, format_seconds(outside, digits=2), *["-"] * (columns - 1), "-")
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -133,7 +134,11 @@ def _measure_cibuildwheel(subject: Subject, run: int, way: str, kinds: tuple[str
 def _cibuildwheel_build(build: Build, subject: Subject, config: Path, token: str) -> Build:
     argv = [sys.executable, "-m", "cibuildwheel", "--config-file", str(config), "--platform", "linux"]
     argv += ["--output-dir", str(config.parent / "wheels"), str(subject.sdist)]
-    done = run_measured(argv, cwd=subject.place, env=_environment(), containers=ContainerLabel(_PLAIN_LABEL, token))
+    label = ContainerLabel(_PLAIN_LABEL, token)
+    try:
+        done = run_measured(argv, cwd=subject.place, env=_environment(), containers=label)
+    finally:
+        _remove_containers(label)
     return read_output(replace(build, memory=done.memory), done, _read_log(config.parent / "ccache" / "log"))
 
 
@@ -144,6 +149,14 @@ def read_output(build: Build, done: Measured, statistics: CompileStatistics | No
     jobs = (Job("all", done.seconds, done.stages),)
     found = replace(build, seconds=done.seconds, jobs=jobs, compile_seconds=compile_seconds_of(jobs))
     return replace(found, hits=statistics.hits, calls=statistics.calls) if statistics else found
+
+
+def _remove_containers(label: ContainerLabel) -> None:
+    """Remove what cibuildwheel leaves behind when it is stopped."""
+    argv = ["docker", "ps", "--all", "--quiet", f"--filter=label={label.name}={label.prefix}"]
+    found = subprocess.run(argv, capture_output=True, text=True, check=False).stdout.split()
+    if found:
+        subprocess.run(["docker", "rm", "--force", "--volumes", *found], capture_output=True, check=False)
 
 
 def _read_log(log: Path) -> CompileStatistics | None:

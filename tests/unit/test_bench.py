@@ -180,7 +180,7 @@ def test_stage_table_sets_ours_beside_theirs() -> None:
     plain = a_build(PLAIN, EVERY, 30.0, identifiers=two, jobs=(Job("all", 30.0, {"start": 0.6, "compile": 20.0}),))
     warm = a_build(OURS, WARM, 9.0, identifiers=two, jobs=jobs)
 
-    table = render_stages([plain, warm], "alpha")
+    table = render_stages([plain, warm], "alpha", WARM)
 
     assert row_of(table, "stage") == ["stage", "whose", "cp312", "cp313", "cibuildwheel, a job"]
     assert row_of(table, "start") == ["start", "cibuildwheel", "0.50 s", "0.50 s", "0.30 s"]
@@ -192,7 +192,7 @@ def test_stage_table_sets_ours_beside_theirs() -> None:
 
 
 def test_stage_table_needs_a_warm_build() -> None:
-    assert not render_stages([a_build(PLAIN, EVERY, 3.0)], "alpha")
+    assert not render_stages([a_build(PLAIN, EVERY, 3.0)], "alpha", WARM)
 
 
 def test_pythons_table() -> None:
