@@ -43,7 +43,8 @@ class Build:
     """One build of one project.
 
     seconds is None when it failed (error says why) or was not what it had to be (note says what it was). memory is
-    the peak of the containers' anonymous memory in bytes. None stands for what could not be measured.
+    the peak of the containers' anonymous memory in bytes, outside the seconds before, between and after the jobs. None
+    stands for what could not be measured.
     """
 
     project: str
@@ -57,6 +58,7 @@ class Build:
     calls: int | None = None
     memory: int | None = None
     jobs: tuple[Job, ...] = ()
+    outside: float | None = None
     error: str = ""
     note: str = ""
 

@@ -50,7 +50,7 @@ def render_stages(builds: Sequence[Build], project: str, kind: str) -> str:
 
 
 def _outside_row(found: Sequence[Build], columns: int) -> tuple[str, ...]:
-    outside = median_of(_outside(build) for build in found)
+    outside = median_of(build.outside for build in found)
     return (OUTSIDE, OURS, format_seconds(outside, digits=2), *["-"] * (columns - 1), "-")
 
 
@@ -109,14 +109,6 @@ def _wall_of_a_job(build: Build) -> float | None:
     return None if build.seconds is None else build.seconds / max(1, len(build.identifiers))
 
 
-def _outside(build: Build) -> float | None:
-    """Seconds of a run outside of its jobs; None where jobs ran side by side, so that their sum says nothing."""
-    if build.seconds is None:
-        return None
-    outside = build.seconds - sum(job.seconds for job in build.jobs)
-    return outside if outside >= 0 else None
-
-
 def _outside_of_a_job(builds: Sequence[Build]) -> float | None:
-    outside = median_of(_outside(build) for build in builds)
+    outside = median_of(build.outside for build in builds)
     return None if outside is None else outside / max(1, len(builds[0].jobs))

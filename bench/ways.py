@@ -95,7 +95,10 @@ def read_manifest(build: Build, manifest: dict[str, Any], seconds: float) -> Bui
     statistics = [job["statistics"] for job in built if job["statistics"]]
     hits = sum(entry["hits"] for entry in statistics)
     calls = hits + sum(entry["misses"] for entry in statistics)
-    found = replace(build, seconds=seconds, jobs=jobs, compile_seconds=compile_seconds_of(jobs))
+    # The sum is longer than the run where jobs ran side by side: what the run itself needs cannot be told then.
+    working = min(sum(job.seconds for job in jobs), manifest["seconds"])
+    outside = round(max(0.0, seconds - working), 3)
+    found = replace(build, seconds=seconds, jobs=jobs, compile_seconds=compile_seconds_of(jobs), outside=outside)
     return replace(found, hits=hits, calls=calls) if statistics else found
 
 

@@ -125,14 +125,21 @@ def manifest(*statuses: str) -> dict[str, Any]:
         }
         for number, status in enumerate(statuses)
     ]
-    return {"jobs": jobs}
+    return {"jobs": jobs, "seconds": 10.5}
 
 
 def test_manifest_to_a_build() -> None:
     build = read_manifest(a_build(OURS, WARM), manifest("built", "covered", "built"), 11.0)
 
     assert (build.seconds, build.compile_seconds, build.hits, build.calls) == (11.0, 4.0, 8, 10)
+    assert build.outside == 1.0
     assert [job.name for job in build.jobs] == ["cp310-manylinux_x86_64", "cp312-manylinux_x86_64"]
+
+
+def test_jobs_side_by_side_leave_what_is_outside_of_the_run() -> None:
+    side_by_side = {**manifest("built", "built"), "seconds": 6.0}
+
+    assert read_manifest(a_build(OURS, WARM), side_by_side, 6.8).outside == 0.8
 
 
 @pytest.mark.parametrize("kind", [UNCHANGED, STORE])
@@ -178,7 +185,7 @@ def test_stage_table_sets_ours_beside_theirs() -> None:
     two = ("cp312-manylinux_x86_64", "cp313-manylinux_x86_64")
     jobs = tuple(Job(name, 4.0, {"start": 0.5, "compile": 1.0, "verify": 2.0}) for name in two)
     plain = a_build(PLAIN, EVERY, 30.0, identifiers=two, jobs=(Job("all", 30.0, {"start": 0.6, "compile": 20.0}),))
-    warm = a_build(OURS, WARM, 9.0, identifiers=two, jobs=jobs)
+    warm = a_build(OURS, WARM, 9.0, identifiers=two, jobs=jobs, outside=1.0)
 
     table = render_stages([plain, warm], "alpha", WARM)
 

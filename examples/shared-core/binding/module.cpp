@@ -70,7 +70,7 @@ PyObject* matrices(PyObject*, PyObject* arguments) {
         return nullptr;
     Buffer left, right, out;
     if (!left.open(left_object) || !right.open(right_object) || !out.open(out_object, PyBUF_WRITABLE)) return nullptr;
-    if (size < 1 || static_cast<std::size_t>(size) > shared_core::largest_matrix) return refuse("size must be 1 to 16");
+    if (size < 1 || static_cast<std::size_t>(size) > shared_core::largest_matrix) return refuse("size must be 1 to 14");
     const auto n = static_cast<std::size_t>(size);
     const std::size_t width = is_complex ? 2 : 1;
     const std::size_t count = left.count() / (n * n * width);

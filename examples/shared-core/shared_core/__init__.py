@@ -12,7 +12,7 @@ __all__ = ["determinant", "invert", "moving_median", "multiply", "transform"]
 
 
 def multiply(left, right, size, *, pairs=False):
-    """Multiply size x size matrices, each of left with its neighbour in right."""
+    """Multiply size x size matrices, each of left with its neighbour in right; size is 1 to 14."""
     product = _zeros_like(left)
     _binding.matrices("multiply", size, pairs, left, right, product)
     return product

@@ -7,7 +7,7 @@
 
 namespace shared_core {
 
-constexpr std::size_t largest_matrix = 16;
+constexpr std::size_t largest_matrix = 14;
 constexpr std::size_t largest_window = 63;
 constexpr std::size_t largest_transform = 16384;
 
