@@ -50,7 +50,7 @@ def draw(builds: Sequence[Build], directory: Path, name: str) -> list[Path]:
     mpl.rcParams["svg.hashsalt"] = name  # the same figures give the same file
     from matplotlib import pyplot as plt
 
-    projects = list(dict.fromkeys(build.project for build in builds))
+    projects = list(dict.fromkeys(build.project for build in builds if build.seconds))  # all that failed is left out
     width = max(_LEAST_WIDTH, 2.0 + _PROJECT_WIDTH * len(projects))
     figure, (times, hits) = plt.subplots(
         2, 1, figsize=(width, _HEIGHT), height_ratios=(3, 1), sharex=True, layout="constrained"
@@ -103,6 +103,7 @@ def _draw_hits(axes: Any, builds: Sequence[Build], projects: Sequence[str]) -> N
     axes.set_yticks([0, 50, 100])
     axes.set_ylabel("hits of the\nsecond build in %")
     axes.set_xticks(range(len(projects)), projects)
+    axes.set_xlim(-0.55, len(projects) - 0.45)
     _tidy(axes)
 
 
