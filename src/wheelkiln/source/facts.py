@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -51,7 +52,8 @@ class SourceFacts:
 
     name is normalised (PEP 503); version is empty while only a backend's run would tell it. limited_api is the tag
     that one wheel covers from (``cp311`` for abi3, ``py3`` for py3-none), empty when each Python needs its own;
-    it is a reading of the settings, the wheel that is built has the last word.
+    it is a reading of the settings, the wheel that is built has the last word. backend_inputs is a digest of the files
+    that tell what the backend will ask for besides its requirements (PEP 517), empty when any file may.
     """
 
     name: str
@@ -59,6 +61,7 @@ class SourceFacts:
     requires_python: str
     backend: Backend
     limited_api: str = ""
+    backend_inputs: str = ""
     pyproject: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -104,6 +107,7 @@ def read_facts(files: ProjectFiles, *, where: str) -> SourceFacts:
         requires_python=_check_specifier(requires, where),
         backend=_read_backend(pyproject),
         limited_api=_read_limited_api(pyproject, cfg, files.setup_py),
+        backend_inputs=_digest_backend_inputs(pyproject, files),
         pyproject=pyproject,
     )
 
@@ -125,6 +129,18 @@ def _read_backend(pyproject: Mapping[str, Any]) -> Backend:
     requires = system.get("requires", ["setuptools>=40.8.0"])
     texts = tuple(str(entry) for entry in requires) if isinstance(requires, list) else ()
     return Backend(name=name, requires=tuple(text for text in texts if _is_requirement(text)))
+
+
+def _digest_backend_inputs(pyproject: Mapping[str, Any], files: ProjectFiles) -> str:
+    """Digest the files that decide what get_requires_for_build_wheel answers.
+
+    A backend in the project's own tree may read anything, and so may a setup.py that computes its setup_requires.
+    """
+    in_tree = "backend-path" in _table(pyproject, "build-system")
+    if in_tree or "setup_requires" in files.setup_py:
+        return ""
+    texts = "\0".join((files.pyproject, files.setup_cfg, files.setup_py))
+    return hashlib.sha256(texts.encode()).hexdigest()
 
 
 def _read_limited_api(pyproject: Mapping[str, Any], cfg: configparser.ConfigParser, setup_py: str) -> str:

@@ -153,3 +153,24 @@ def test_the_limited_api_in_setup_cfg() -> None:
 def test_requires_python_is_read_as_cibuildwheel_reads_it(requires: str, version: str, accepts: bool) -> None:
     facts = make_facts(f'[project]\nname = "x"\nrequires-python = "{requires}"\n')
     assert facts.accepts_python(version) is accepts
+
+
+def test_what_decides_the_backends_own_requirements() -> None:
+    base = read_facts(ProjectFiles(pyproject=_BACKEND, setup_py="setup()"), where="x").backend_inputs
+    assert base
+    for other in (
+        ProjectFiles(pyproject=_BACKEND + "\n", setup_py="setup()"),
+        ProjectFiles(pyproject=_BACKEND, setup_py="setup(x=1)"),
+        ProjectFiles(pyproject=_BACKEND, setup_py="setup()", setup_cfg="[options]\n"),
+    ):
+        assert read_facts(other, where="x").backend_inputs not in {base, ""}
+
+
+def test_where_any_file_may_decide_it() -> None:
+    computed = ProjectFiles(pyproject=_BACKEND, setup_py="setup(setup_requires=read('requirements.txt'))")
+    assert read_facts(computed, where="x").backend_inputs == ""
+    in_tree = ProjectFiles(pyproject=_BACKEND + 'backend-path = ["."]\n')
+    assert read_facts(in_tree, where="x").backend_inputs == ""
+
+
+_BACKEND = '[project]\nname = "kern"\nversion = "1"\n[build-system]\nrequires = []\nbuild-backend = "b"\n'
