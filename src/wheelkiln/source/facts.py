@@ -139,7 +139,7 @@ def _digest_backend_inputs(pyproject: Mapping[str, Any], files: ProjectFiles) ->
     in_tree = "backend-path" in _table(pyproject, "build-system")
     if in_tree or "setup_requires" in files.setup_py:
         return ""
-    texts = "\0".join((files.pyproject, files.setup_cfg, files.setup_py))
+    texts = f"{files.pyproject}\0{files.setup_cfg}\0{files.setup_py}"
     return hashlib.sha256(texts.encode()).hexdigest()
 
 
