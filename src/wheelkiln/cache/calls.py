@@ -20,7 +20,8 @@ _EXECUTING = re.compile(r"Executing (?:compiler check command )?(?P<program>\S+)
 _REMARK = re.compile(
     r"Found __(?:DATE|TIME|TIMESTAMP)__ in |Include file .* too new|Mismatch for |Hashing CWD |Hashing apparent CWD "
     r"|Detected (?:use of precompiled header|system dependent argument)|Compiler option .* is unsupported"
-    r"|Unsupported |Failed to |Not storing |Multiple |Read-only |Compiler gave exit status|Redis |Could not "
+    r"|Unsupported |Failed to (?!open inode cache)|Not storing |Multiple |Read-only |Compiler gave exit status|Redis "
+    r"|Could not "
 )
 _CLEANED = "Cleaned up cache directory"
 _INPUT = "Detected input file: "
