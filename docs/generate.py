@@ -58,6 +58,7 @@ MANIFEST_FIELDS = {
     "jobs[].statistics.probe_misses": "Compilations of configure steps that had to be run.",
     "jobs[].statistics.uncacheable": "Calls that the cache could not take: pairs of ccache's reason and its count.",
     "jobs[].covered_by": "Name of the wheel that serves this Python too; empty otherwise.",
+    "jobs[].from_store": "Whether a reused wheel came from the wheel store, and not from the output directory.",
     "jobs[].message": "Why the job failed; empty otherwise.",
     "jobs[].requirements": "What was in the build environment, with versions; empty where nothing was built.",
     "skipped[].id": "Id of the job that is not built.",

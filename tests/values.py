@@ -158,7 +158,12 @@ def inspected_image(**labels: str) -> str:
 
 
 def make_request(
-    inputs: PlanInputs | None = None, runner: FakeRunner | None = None, root: Path = Path("/var/kiln"), **changes: Any
+    inputs: PlanInputs | None = None,
+    runner: FakeRunner | None = None,
+    root: Path = Path("/var/kiln"),
+    *,
+    pip: PipSettings | None = None,
+    **changes: Any,
 ) -> BuildRequest:
     """Make a request whose plan, settings and image references belong together, with its directories below root."""
     inputs = inputs or make_inputs()
@@ -174,7 +179,7 @@ def make_request(
         config=inputs.config,
         host=inputs.host,
         engine=make_engine(runner),
-        pip=PipSettings(),
+        read_pip=lambda: pip or PipSettings(),
         output_dir=root / "wheelhouse",
         cache_root=root / "cache",
         cibuildwheel_version=CIBUILDWHEEL.version,

@@ -55,7 +55,8 @@ class Outcome:
 
     seconds is the wall time of this run's work. message and hint say why it failed; covered_by names the wheel
     that serves a covered job. statistics is None when the compile cache was not asked. requirements are those of
-    the build environment, with their versions.
+    the build environment, with their versions. from_store tells whether a reused wheel came from the wheel store
+    rather than lying in the output directory.
     """
 
     job: Job
@@ -70,6 +71,7 @@ class Outcome:
     excerpt: tuple[str, ...] = ()
     covered_by: str = ""
     requirements: tuple[str, ...] = ()
+    from_store: bool = False
 
     @property
     def good(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -65,8 +65,9 @@ class BuildRequest:
     """A run's inputs.
 
     project is the directory that the run belongs to. variables are the user's CIBW_* ones that reach cibuildwheel;
-    fresh ignores the ledger; offline gives no container a network. environments are what is known of the jobs' build
-    environments, by job id.
+    fresh ignores the ledger; without store the wheel store is neither read nor written; offline gives no container a
+    network. environments are what is known of the jobs' build environments, by job id. read_pip asks pip, which takes
+    longer than a run that builds nothing: only what needs its settings calls it.
     """
 
     plan: Plan
@@ -75,7 +76,7 @@ class BuildRequest:
     config: Config
     host: HostFacts
     engine: ContainerEngine
-    pip: PipSettings
+    read_pip: Callable[[], PipSettings]
     output_dir: Path
     cache_root: Path
     cibuildwheel_version: str
@@ -85,8 +86,13 @@ class BuildRequest:
     fresh: bool = False
     examination: Examination | None = None
     offline: bool = False
+    store: bool = True
     lock: Lock | None = None
     environments: Mapping[str, JobEnvironment] = field(default_factory=dict)
+
+    @property
+    def pip(self) -> PipSettings:
+        return self.read_pip()
 
 
 def make_invocation(request: BuildRequest, jobs: tuple[Job, ...], job_dir: Path, run_id: str) -> Invocation:
@@ -168,27 +174,27 @@ def container_network_environment(request: BuildRequest) -> dict[str, str]:
     return {name: value for name, value in (values | proxies).items() if value}
 
 
-def job_key(request: BuildRequest, job: Job) -> str:
+def job_key(request: BuildRequest, job: Job, image_digest: str = "") -> str:
     """Return the digest of all that goes into a job's wheel: an equal key means an equal wheel.
 
-    What differs between runs without reaching the wheel (mounts' places, labels, users, indexes, certificates, the
-    cache's size) is left out.
+    image_digest is the engine's, of the image that is there: its reference names a recipe, and a recipe that is built
+    again may get newer packages. What differs between runs without reaching the wheel (mounts' places, labels, users,
+    indexes, certificates, the cache's size) is left out.
     """
     environment = request.environments.get(job.id)
-    invocation = make_invocation(request, (job,), Path("/job"), run_id="run")
     neutral = Invocation(
         jobs=(job,),
-        image=invocation.image,
-        reference=invocation.reference,
-        engine=invocation.engine,
+        image=request.plan.image_of(job),
+        reference=request.plan.references[job.image],
+        engine=request.engine.name,
         user_args=(),
         label="",
         mounts=(),
         read_only=(),
-        environment={name: value for name, value in invocation.environment.items() if name not in _WITHOUT_EFFECT},
+        environment={name: value for name, value in _environment(request, job).items() if name not in _WITHOUT_EFFECT},
         passed=(),
         network=request.config.container.network,
-        has_environment=invocation.has_environment,
+        has_environment=environment is not None,
     )
     config = render_cibuildwheel_config(
         neutral, request.config, request.source.facts, request.settings, tests=request.tests
@@ -198,6 +204,7 @@ def job_key(request: BuildRequest, job: Job) -> str:
         "source": request.source.digest,
         "epoch": request.source.epoch,
         "job": job.id,
+        "image": image_digest,
         "config": config,
         "environment": environment.locked.digest if environment else None,
         "variables": dict(request.variables),

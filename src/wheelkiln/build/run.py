@@ -8,32 +8,31 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from wheelkiln.build.environments import environment_directory, known_environment, prune_environments
+from wheelkiln.build.environments import prune_environments
 from wheelkiln.build.job import JobResult, run_job
-from wheelkiln.build.ledger import Ledger, ledger_of
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
-from wheelkiln.build.request import PROJECT_SCRATCH, BuildRequest, JobEnvironment, job_key
+from wheelkiln.build.request import PROJECT_SCRATCH, BuildRequest
+from wheelkiln.build.reuse import Shelf, find_covering, jobs_in_order, know_environments, known_images, make_shelf
 from wheelkiln.build.schedule import Schedule
 from wheelkiln.cache.settings import CALLS_LOG
-from wheelkiln.errors import BuildError, EnvironmentProblem
+from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.bake import BuildOptions
 from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.provenance import read_provenance
 from wheelkiln.image.provide import BuiltImage, ImageProvider
-from wheelkiln.plan.model import Job, Plan, Skipped, SkipReason
+from wheelkiln.plan.model import Job
 from wheelkiln.system.engine import ContainerEngine
-from wheelkiln.system.files import make_directory, naming_storage_errors, remove_leftovers, sha256_of
+from wheelkiln.system.files import make_directory, naming_storage_errors, remove_leftovers
 from wheelkiln.system.locks import exclusive, is_held
-from wheelkiln.verify.tags import serves
 
-__all__ = ["jobs_in_order", "provide_images", "run_build", "run_directory"]
+__all__ = ["provide_images", "run_build", "run_directory"]
 
 _KEPT_RUNS = 20
 _STALE_SECONDS = 24 * 3600.0
@@ -58,13 +57,43 @@ def run_build(request: BuildRequest, emit: Callable[[Event], None], log: Callabl
         with naming_storage_errors(output, setting="--output-dir"):
             remove_leftovers(output)
         _remove_dead_containers(request.engine, request.cache_root)
-        images = provide_images(request, emit, log)
-        try:
-            outcomes = _Jobs(request, run_id, run_dir, emit).run()
-        finally:
-            request.engine.remove_containers(run_id)
-            prune_environments(request.cache_root)
-    return RunResult(tuple(outcomes), images, round(time.monotonic() - started, 3))
+        known = know_environments(request)
+        served = _serve_without_building(request, known, emit)
+        outcomes, images = served or _build_missing(request, known, run_id, run_dir, emit, log)
+    return RunResult(outcomes, images, round(time.monotonic() - started, 3))
+
+
+def _serve_without_building(
+    request: BuildRequest, known: Mapping[str, BuildRequest], emit: Callable[[Event], None]
+) -> tuple[tuple[Outcome, ...], tuple[BuiltImage, ...]] | None:
+    """Serve every job with a wheel that is at hand, without any image; None when one is missing."""
+    images = known_images(request)
+    outcomes = make_shelf(request, known, images).reuse_all() if images else None
+    if images is None or outcomes is None:
+        return None
+    _remember_use(request, images)
+    for outcome in outcomes:
+        emit(JobEnded(outcome))
+    return outcomes, images
+
+
+def _build_missing(
+    request: BuildRequest,
+    known: Mapping[str, BuildRequest],
+    run_id: str,
+    run_dir: Path,
+    emit: Callable[[Event], None],
+    log: Callable[[str], None],
+) -> tuple[tuple[Outcome, ...], tuple[BuiltImage, ...]]:
+    images = provide_images(request, emit, log)
+    shelf = make_shelf(request, known, images)
+    try:
+        outcomes = _Jobs(shelf, run_id, run_dir, emit).run()
+    finally:
+        request.engine.remove_containers(run_id)
+        prune_environments(request.cache_root)
+        shelf.evict()
+    return tuple(outcomes), images
 
 
 def provide_images(
@@ -88,16 +117,20 @@ def provide_images(
     found: list[BuiltImage] = []
     for spec in request.plan.images:
         found += provider.provide(spec, [arch for arch in spec.architectures if spec.name_for(arch) in used])
-    ImageMemory(request.cache_root).remember_use(request.project, {image.name: image.reference for image in found})
+    _remember_use(request, found)
     return tuple(found)
+
+
+def _remember_use(request: BuildRequest, images: Sequence[BuiltImage]) -> None:
+    ImageMemory(request.cache_root).remember_use(request.project, {image.name: image.reference for image in images})
 
 
 class _Jobs:
     """The jobs of a run: those that wait, those that run in threads, and what became of the others."""
 
-    def __init__(self, request: BuildRequest, run_id: str, run_dir: Path, emit: Callable[[Event], None]) -> None:
-        self._request, self._run_id, self._run_dir, self._emit = request, run_id, run_dir, emit
-        self._ledger = ledger_of(request.cache_root)
+    def __init__(self, shelf: Shelf, run_id: str, run_dir: Path, emit: Callable[[Event], None]) -> None:
+        self._shelf, self._run_id, self._run_dir, self._emit = shelf, run_id, run_dir, emit
+        self._request = request = shelf.request
         self._waiting = list(jobs_in_order(request.plan))
         self._running: dict[Future[JobResult], Job] = {}
         self._ended: dict[str, Outcome] = {}
@@ -111,11 +144,10 @@ class _Jobs:
         """
         order = [job.id for job in self._waiting]
         with ThreadPoolExecutor(max_workers=len(self._waiting)) as pool:
-            known = dict(zip(order, pool.map(partial(_with_environment, self._request), self._waiting), strict=True))
-            schedule = self._schedule(known)
+            schedule = self._schedule()
             try:
                 while self._waiting or self._running:
-                    self._start(pool, schedule, known)
+                    self._start(pool, schedule)
                     done, _ = wait(self._running, return_when=FIRST_COMPLETED)
                     for future in done:
                         self._end(future)
@@ -124,40 +156,41 @@ class _Jobs:
                 raise
         return [self._ended[job_id] for job_id in order]
 
-    def _schedule(self, known: Mapping[str, BuildRequest]) -> Schedule:
+    def _schedule(self) -> Schedule:
         jobs, plan, config = self._waiting, self._request.plan, self._request.config
         return Schedule(
             jobs=tuple(jobs),
             cpus=self._request.host.cpus,
             limit=None if config.jobs == "auto" else config.jobs,
             covering={skipped.id: skipped.covered_by for skipped in plan.skipped if skipped.covered_by},
-            warm=[job.id for job in jobs if self._ledger.find(job_key(known[job.id], job)) is not None],
+            warm=[job.id for job in jobs if self._shelf.was_built(job)],
         )
 
-    def _start(self, pool: Executor, schedule: Schedule, known: Mapping[str, BuildRequest]) -> None:
+    def _start(self, pool: Executor, schedule: Schedule) -> None:
         """Start every job that may; those that need no work end at once."""
         for job in tuple(self._waiting):
             running = [other.id for other in self._running.values()]
-            outcome = _covered(job, self._ended.values())
+            outcome = find_covering(job, self._ended.values())
             if outcome is None and not schedule.may_start(job, running, self._ended):
                 continue
             self._waiting.remove(job)
-            outcome = outcome or _reused(known[job.id], job, self._ledger)
+            outcome = outcome or self._shelf.reuse(job)
             if outcome is not None:
                 self._note(outcome)
                 continue
             self._emit(JobStarted(job))
             job_dir = self._run_dir / job.id
             job_dir.mkdir()
-            work = partial(run_job, known[job.id], job, job_dir, self._run_id, self._emit, self._may_land)
+            work = partial(run_job, self._shelf.known[job.id], job, job_dir, self._run_id, self._emit, self._may_land)
             self._running[pool.submit(work)] = job
 
     def _end(self, future: Future[JobResult]) -> None:
         job, result = self._running.pop(future), future.result()
         _stop_when_engine_died(self._request, result.outcome, self._emit)
         source = self._request.source.facts
-        key = job_key(result.request, job)
-        self._ledger.record(key, source.name, source.version, result.outcome, time.time())
+        self._shelf.keep(result.outcome, lambda text: self._emit(Said(text)))
+        key = self._shelf.key(result.request, job)
+        self._shelf.ledger.record(key, source.name, source.version, result.outcome, time.time())
         self._note(result.outcome)
 
     def _note(self, outcome: Outcome) -> None:
@@ -170,53 +203,6 @@ class _Jobs:
             first = name not in self._landed
             self._landed.add(name)
             return first
-
-
-def jobs_in_order(plan: Plan) -> Iterator[Job]:
-    """Yield the jobs, each followed by those that its stable-ABI wheel is expected to serve.
-
-    Those are only built when the wheel turns out not to serve them: the wheel that is built has the last word.
-    """
-    for job in plan.jobs:
-        yield job
-        for skipped in plan.skipped:
-            if skipped.covered_by == job.id:
-                yield _job_for(skipped, job)
-
-
-def _job_for(skipped: Skipped, like: Job) -> Job:
-    assert skipped.reason is SkipReason.STABLE_ABI
-    return replace(like, id=skipped.id, identifier=skipped.identifier, estimate=None)
-
-
-def _covered(job: Job, outcomes: Iterable[Outcome]) -> Outcome | None:
-    for earlier in outcomes:
-        if earlier.wheel and earlier.job.arch == job.arch and serves(earlier.wheel.name, job.identifier):
-            return Outcome(job, Status.COVERED, covered_by=earlier.wheel.name)
-    return None
-
-
-def _reused(request: BuildRequest, job: Job, ledger: Ledger) -> Outcome | None:
-    """Return the wheel of an equal earlier build, when it is still in the output directory, unchanged."""
-    if request.fresh:
-        return None
-    entry = ledger.find(job_key(request, job)) if job.id in request.environments else None
-    if entry is None:
-        return None
-    path = request.output_dir / entry.wheel.name
-    if not path.is_file() or sha256_of(path) != entry.wheel.sha256:
-        return None
-    return Outcome(job, Status.REUSED, wheel=entry.wheel)
-
-
-def _with_environment(request: BuildRequest, job: Job) -> BuildRequest:
-    """Add what the job's environment will hold, where that is known without making it."""
-    with suppress(BuildError):  # the job itself will say it
-        locked = known_environment(request, job)
-        if locked is not None:
-            known = JobEnvironment(locked, environment_directory(request, job, locked))
-            return replace(request, environments={**request.environments, job.id: known})
-    return request
 
 
 def _stop_when_engine_died(request: BuildRequest, outcome: Outcome, emit: Callable[[Event], None]) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "call_log_environment",
     "input_log_environment",
     "make_cache_directories",
+    "parse_size",
 ]
 
 _MOUNT = PurePosixPath("/opt/wheelkiln/mnt")
@@ -60,6 +61,13 @@ def cache_root(config: Config, host: HostFacts) -> Path:
         return host.cache_dir
     first, *rest = Path(config.cache.dir).parts or (".",)
     return host.home.joinpath(*rest) if first == "~" else host.cwd.joinpath(first, *rest)
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of a limit in ccache's notation (manual: max_size): ``5G`` is decimal, ``5Gi`` is not."""
+    number, suffix = text.rstrip("kKMGTi"), text.lstrip("0123456789.")
+    base = 1024 if suffix.endswith("i") else 1000
+    return int(float(number) * base ** " KMGT".index(suffix[0].upper()))
 
 
 def cache_mounts(config: Config, root: Path, job_dir: Path) -> tuple[CacheMount, ...]:

@@ -46,6 +46,7 @@ _WORTH_SAYING = 0.9
 @click.option("--output-dir", "-o", default="wheelhouse", show_default=True, metavar="DIR", help="Where wheels land.")
 @click.option("--engine", type=click.Choice([name.value for name in EngineName]), help="Default: the one that answers.")
 @click.option("--fresh", is_flag=True, help="Build again what is already there.")
+@click.option("--no-store", is_flag=True, help="Neither take wheels from the wheel store nor keep them there.")
 @click.option("--lock", "lock_file", type=click.Path(path_type=Path), help="Lock to use; default: the project's.")
 @click.option("--offline", is_flag=True, help="Give containers no network: everything must be in the caches.")
 @click.option(
@@ -55,6 +56,7 @@ def command(
     output_dir: str,
     engine: str | None,
     fresh: bool,
+    no_store: bool,
     lock_file: Path | None,
     offline: bool,
     output: str,
@@ -70,7 +72,8 @@ def command(
     with located_source(options, prepare=True) as located:
         inputs, plan = gather_plan(located, options, found)
         request = _make_request(located, inputs, plan, found, Path(output_dir))
-        request = replace(request, fresh=fresh, offline=offline, lock=read_lock(located, lock_file))
+        request = replace(request, fresh=fresh, store=not no_store, offline=offline)
+        request = replace(request, lock=read_lock(located, lock_file))
         _print_opening(request)
         if not plan.jobs:
             print_skipped(plan.skipped, err=True)
@@ -170,6 +173,8 @@ def _print_report(request: BuildRequest, result: RunResult) -> None:
     wheels = sorted({outcome.wheel.name for outcome in result.outcomes if outcome.wheel})
     if wheels:
         count = f"{len(wheels)} wheel{'s' if len(wheels) != 1 else ''}"
-        click.echo(f"{count} in {request.output_dir} after {format_seconds(result.seconds)}:")
+        stored = sum(outcome.from_store for outcome in result.outcomes)
+        origin = f", {stored} from the wheel store" if stored else ""
+        click.echo(f"{count} in {request.output_dir} after {format_seconds(result.seconds)}{origin}:")
         for name in wheels:
             click.echo(f"  {name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,7 +32,7 @@ from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.files import make_directory
 from wheelkiln.system.host import HostFacts, read_host
 from wheelkiln.system.interpreters import find_interpreters
-from wheelkiln.system.pip_settings import PipSettings, read_pip_settings
+from wheelkiln.system.pip_settings import PipSettings, remembered_pip_settings
 from wheelkiln.system.process import ProcessRunner
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def make_request(located: LocatedSource, inputs: PlanInputs, plan: Plan, engine:
         config=inputs.config,
         host=located.host,
         engine=engine,
-        pip=_pip_settings(located, inputs.config),
+        read_pip=cache(lambda: _pip_settings(located, inputs.config)),
         output_dir=located.host.cwd,
         cache_root=cache_root(inputs.config, located.host),
         cibuildwheel_version=inputs.cibuildwheel.version,
@@ -205,7 +206,7 @@ def _host_with_packages(host: HostFacts, config: Config, project: Path) -> HostF
 
 def _pip_settings(located: LocatedSource, config: Config) -> PipSettings:
     """Add the project's own indexes and directories to what pip is configured to on this machine."""
-    pip = read_pip_settings(located.runner)
+    pip = remembered_pip_settings(located.runner, located.host.environ, cache_root(config, located.host))
     own = (entry if "://" in entry else str(located.project / entry) for entry in config.find_links)
     return replace(pip, find_links=(*own, *pip.find_links), first_index_urls=config.index)
 

@@ -151,7 +151,7 @@ def _summary(outcome: Outcome) -> str:
         case Status.BUILT:
             return f"{job_id}: built in {format_seconds(outcome.seconds)}, {format_cache(outcome.statistics)}"
         case Status.REUSED:
-            return f"{job_id}: unchanged since it was built"
+            return f"{job_id}: unchanged since it was built{', from the wheel store' if outcome.from_store else ''}"
         case Status.COVERED:
             return f"{job_id}: served by {outcome.covered_by}"
         case _:

@@ -177,6 +177,8 @@ class CacheConfig(_Section):
     """Directory of all caches; `auto` is the user's cache directory."""
     max_size: Size = "10G"
     """Size limit of the compile cache, in ccache's notation (`500M`, `10G`, `5Gi`)."""
+    wheels_max_size: Size = "5G"
+    """Size limit of the wheel store, in the same notation. What was used longest ago goes when a run ends."""
 
 
 class ContainerConfig(_Section):

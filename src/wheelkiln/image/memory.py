@@ -12,7 +12,7 @@ from typing import Any
 from wheelkiln.plan.features import Toolchain
 from wheelkiln.system.files import make_directory, naming_storage_errors, write_text_atomically
 
-__all__ = ["ImageMemory", "parse_toolchain"]
+__all__ = ["ImageMemory", "RememberedImage", "parse_toolchain"]
 
 _SETTING = "[tool.wheelkiln.cache] dir"
 
@@ -21,6 +21,15 @@ def parse_toolchain(line: str) -> Toolchain | None:
     """Read the line that the image's checks wrote: compiler, version, features."""
     words = line.split()
     return Toolchain(words[0], words[1], frozenset(words[2:])) if len(words) > 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedImage:
+    """What an engine had under a reference when it was last used: its content digest, its compiler, its tools."""
+
+    digest: str
+    toolchain: str = ""
+    tools: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,20 @@ class ImageMemory:
 
     def remember_toolchain(self, reference: str, line: str) -> None:
         _write(self._facts(reference), {"reference": reference, "toolchain": line})
+
+    def image(self, engine: str, reference: str) -> RememberedImage | None:
+        """Return what is known of an image, whether or not the engine has it now."""
+        known = _read(self._known(engine, reference))
+        digest, tools = str(known.get("digest", "")), known.get("tools", {})
+        if not digest or not isinstance(tools, dict):
+            return None
+        return RememberedImage(
+            digest, str(known.get("toolchain", "")), tuple((str(k), str(v)) for k, v in tools.items())
+        )
+
+    def remember_image(self, engine: str, reference: str, image: RememberedImage) -> None:
+        known = {"digest": image.digest, "toolchain": image.toolchain, "tools": dict(image.tools)}
+        _write(self._known(engine, reference), {"engine": engine, "reference": reference, **known})
 
     def has_seen(self, reference: str) -> bool:
         """Tell whether a run with this cache directory has built, pulled or used an image."""
@@ -75,6 +98,9 @@ class ImageMemory:
 
     def _facts(self, reference: str) -> Path:
         return self.cache_dir / "images" / "toolchains" / f"{_digest(reference)}.json"
+
+    def _known(self, engine: str, reference: str) -> Path:
+        return self.cache_dir / "images" / "known" / f"{_digest(f'{engine} {reference}')}.json"
 
     def _base(self, reference: str) -> Path:
         return self.cache_dir / "images" / "bases" / f"{_digest(reference)}.json"

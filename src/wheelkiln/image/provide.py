@@ -14,7 +14,7 @@ from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.bake import BakeInputs, BuildOptions, Provenance
 from wheelkiln.image.bootstrap import BASE_CHANGES, make_base_tarball
 from wheelkiln.image.buildkit import build_with_buildkit
-from wheelkiln.image.memory import ImageMemory, parse_toolchain
+from wheelkiln.image.memory import ImageMemory, RememberedImage, parse_toolchain
 from wheelkiln.image.podman import build_with_podman
 from wheelkiln.image.recipe import Recipe, base_reference, render_recipe, write_context
 from wheelkiln.image.registry import Answer, Registry
@@ -41,6 +41,8 @@ class Origin(StrEnum):
     PRESENT = "present"
     PULLED = "pulled"
     BUILT = "built"
+    REMEMBERED = "remembered"
+    """Not needed: its wheels were all at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,8 @@ class ImageProvider:
         ImageMemory(self.cache_dir).remember_toolchain(image.reference, toolchain)
         self._check_features(spec, arch, image.reference, toolchain)
         tools = tuple((tool, version) for tool, _, version in (line.partition(" ") for line in lines) if version)
+        known = RememberedImage(image.id, toolchain, tools)
+        ImageMemory(self.cache_dir).remember_image(self.engine.name, image.reference, known)
         return BuiltImage(name, image.reference, image.id, origin, tools, toolchain)
 
     def _check_features(self, spec: ImageSpec, arch: str, reference: str, line: str) -> None:

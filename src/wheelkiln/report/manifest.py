@@ -49,7 +49,8 @@ class ManifestImage:
 class ManifestJob:
     """seconds and the stages' seconds are of the run that wrote the manifest; statistics count compiler calls.
 
-    requirements are those of the build environment, with their versions; empty where no build was needed.
+    requirements are those of the build environment, with their versions; empty where no build was needed. from_store
+    tells whether a reused wheel came from the wheel store.
     """
 
     id: str
@@ -64,6 +65,7 @@ class ManifestJob:
     covered_by: str
     message: str
     requirements: tuple[str, ...] = ()
+    from_store: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +137,5 @@ def _make_job(outcome: Outcome) -> ManifestJob:
         covered_by=outcome.covered_by,
         message=outcome.message,
         requirements=outcome.requirements,
+        from_store=outcome.from_store,
     )

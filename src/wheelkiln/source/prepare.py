@@ -21,7 +21,7 @@ from wheelkiln.source.tree import keep_sdist, kept_sdist
 from wheelkiln.system.files import make_directory
 from wheelkiln.system.host import HostFacts
 from wheelkiln.system.locks import exclusive
-from wheelkiln.system.pip_settings import read_pip_settings
+from wheelkiln.system.pip_settings import remembered_pip_settings
 from wheelkiln.system.process import Runner, mask_secrets
 
 __all__ = ["PreparedSource", "inspect_directory", "prepare_source"]
@@ -159,7 +159,7 @@ def _newest_in_tree(content: SdistContent, tree: Path) -> int:
 
 def _fetch_cached(spec: IndexSource, host: HostFacts, runner: Runner, cache_dir: Path) -> Path:
     """Keep fetched sdists by what they were asked for with: an index that changes its files gets its own place."""
-    settings = read_pip_settings(runner)
+    settings = remembered_pip_settings(runner, host.environ, cache_dir)
     asked = repr((spec, settings.index_url, settings.extra_index_urls, settings.find_links))
     place = cache_dir / "sdists" / hashlib.sha256(asked.encode()).hexdigest()[:24]
     known = sorted(place.glob("*.tar.gz")) if place.is_dir() else []

@@ -14,17 +14,20 @@ from pathlib import Path
 from wheelkiln.errors import EnvironmentProblem
 
 __all__ = [
+    "PART_PREFIX",
+    "PART_SUFFIX",
     "free_bytes",
     "land_file",
     "make_directory",
     "naming_storage_errors",
+    "new_file_mode",
     "remove_leftovers",
     "sha256_of",
     "write_text_atomically",
 ]
 
-_PART_PREFIX = ".wheelkiln-"
-_PART_SUFFIX = ".part"
+PART_PREFIX = ".wheelkiln-"
+PART_SUFFIX = ".part"
 _EXPLAINED = {
     errno.ENOSPC: ("no space left on the disk that holds", "Free some space there, or choose another place"),
     errno.EDQUOT: ("the disk quota is used up for", "Free some space there, or choose another place"),
@@ -62,13 +65,13 @@ def make_directory(path: Path, *, setting: str) -> Path:
 def write_text_atomically(path: Path, text: str) -> None:
     """Replace path by text in one step: a reader sees the old file or the new one, never a part."""
     with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=_PART_PREFIX, suffix=_PART_SUFFIX, encoding="utf-8", delete=False
+        "w", dir=path.parent, prefix=PART_PREFIX, suffix=PART_SUFFIX, encoding="utf-8", delete=False
     ) as part:
         try:
             part.write(text)
             part.flush()
             os.fsync(part.fileno())
-            Path(part.name).chmod(0o666 & ~_umask())
+            Path(part.name).chmod(new_file_mode())
             Path(part.name).replace(path)
         except BaseException:
             Path(part.name).unlink(missing_ok=True)
@@ -78,14 +81,14 @@ def write_text_atomically(path: Path, text: str) -> None:
 def land_file(source: Path, directory: Path) -> Path:
     """Copy source into directory under its own name, complete or not at all, and return the new path."""
     target = directory / source.name
-    handle, name = tempfile.mkstemp(dir=directory, prefix=_PART_PREFIX, suffix=_PART_SUFFIX)
+    handle, name = tempfile.mkstemp(dir=directory, prefix=PART_PREFIX, suffix=PART_SUFFIX)
     part = Path(name)
     try:
         with source.open("rb") as reader, os.fdopen(handle, "wb") as writer:
             shutil.copyfileobj(reader, writer, 1 << 20)
             writer.flush()
             os.fsync(writer.fileno())
-        part.chmod(0o666 & ~_umask())
+        part.chmod(new_file_mode())
         part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -95,7 +98,7 @@ def land_file(source: Path, directory: Path) -> Path:
 
 def remove_leftovers(directory: Path) -> None:
     """Remove the partial files that a killed run left; call it only while holding the directory's lock."""
-    for part in directory.glob(f"{_PART_PREFIX}*{_PART_SUFFIX}"):
+    for part in directory.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
         part.unlink(missing_ok=True)
 
 
@@ -111,8 +114,8 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(existing).free
 
 
-def _umask() -> int:
-    """Read the process's umask; there is no call that reads without setting (umask(2))."""
+def new_file_mode() -> int:
+    """Return the mode of a new file by the process's umask; no call reads that without setting it (umask(2))."""
     mask = os.umask(0o022)
     os.umask(mask)
-    return mask
+    return 0o666 & ~mask

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from wheelkiln.system.process import Runner
+from wheelkiln.system.files import make_directory, write_text_atomically
+from wheelkiln.system.process import Completed, Runner, mask_secrets
 
-__all__ = ["PipSettings", "is_local", "parse_pip_settings", "read_pip_settings"]
+__all__ = ["PipSettings", "is_local", "parse_pip_settings", "read_pip_settings", "remembered_pip_settings"]
+
+_NAME = "pip.conf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,50 @@ def _present(source: str) -> bool:
 
 def read_pip_settings(runner: Runner) -> PipSettings:
     """Ask pip itself (``pip config list``), so that its files, their order and its variables all count."""
-    done = runner.capture([sys.executable, "-m", "pip", "config", "list"])
+    done = _ask_pip(runner)
     return parse_pip_settings(done.stdout.splitlines()) if done.ok else PipSettings()
+
+
+def _ask_pip(runner: Runner) -> Completed:
+    return runner.capture([sys.executable, "-m", "pip", "config", "list"])
+
+
+def remembered_pip_settings(runner: Runner, environ: Mapping[str, str], cache_dir: Path) -> PipSettings:
+    """Ask pip, or remember its answer while nothing has changed that it can come from.
+
+    Asking takes a third of a second, longer than a run that builds nothing. An answer with a password in it is not
+    remembered.
+    """
+    memory = cache_dir / "pip" / f"{_fingerprint(environ)}.txt"
+    with suppress(OSError):
+        return parse_pip_settings(memory.read_text(encoding="utf-8").splitlines())
+    done = _ask_pip(runner)
+    if done.ok and mask_secrets(done.stdout) == done.stdout:
+        make_directory(memory.parent, setting="[tool.wheelkiln.cache] dir")
+        write_text_atomically(memory, done.stdout)
+    return parse_pip_settings(done.stdout.splitlines()) if done.ok else PipSettings()
+
+
+def _fingerprint(environ: Mapping[str, str]) -> str:
+    """Return a digest of the variables and the files that pip's settings come from (pip: configuration)."""
+    parts = [sys.prefix, repr(sorted((name, value) for name, value in environ.items() if name.startswith("PIP_")))]
+    for path in _configuration_files(environ):
+        with suppress(OSError):
+            about = path.stat()
+            parts.append(f"{path} {about.st_ino} {about.st_size} {about.st_mtime_ns}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _configuration_files(environ: Mapping[str, str]) -> Iterator[Path]:
+    home = Path(environ.get("HOME") or "/")
+    for directory in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"):
+        yield Path(directory) / "pip" / _NAME
+    yield Path("/etc") / _NAME
+    yield home / ".pip" / _NAME
+    yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / _NAME
+    yield Path(sys.prefix) / _NAME
+    if environ.get("PIP_CONFIG_FILE"):
+        yield Path(environ["PIP_CONFIG_FILE"])
 
 
 def parse_pip_settings(lines: Iterable[str]) -> PipSettings:

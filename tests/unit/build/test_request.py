@@ -133,6 +133,18 @@ def test_what_reaches_the_wheel_is_in_the_key(request_: BuildRequest) -> None:
     assert _key(request_) != _key(_PLAIN)
 
 
+def test_the_image_that_is_there_is_in_the_key() -> None:
+    job = _PLAIN.plan.jobs[0]
+    assert len({job_key(_PLAIN, job), job_key(_PLAIN, job, "sha256:1"), job_key(_PLAIN, job, "sha256:2")}) == 3
+
+
+def test_the_key_is_known_without_asking_pip() -> None:
+    def refuse() -> PipSettings:
+        raise AssertionError("asking takes a third of a second")
+
+    assert _key(replace(_PLAIN, read_pip=refuse)) == _key(_PLAIN)
+
+
 def test_each_job_has_its_own_key() -> None:
     assert len({_key(_PLAIN, number) for number in range(4)}) == 4
 

@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 
 from tests.fakes import Answer, Call, FakeCibuildwheel, FakeRunner, Script
-from tests.values import IMAGE_ID, inspected_image, make_facts, make_inputs, make_request
+from tests.values import IMAGE_ID, inspected_image, make_config, make_facts, make_inputs, make_request
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, RunResult, Said, Status
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.run import run_build
+from wheelkiln.cache.store import store_of
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.provide import Origin
 from wheelkiln.plan.features import Toolchain
 from wheelkiln.plan.make import PlanInputs
+from wheelkiln.system.files import sha256_of
 from wheelkiln.system.locks import exclusive
 
 _CP311, _CP312 = "cp311-manylinux_x86_64", "cp312-manylinux_x86_64"
@@ -116,12 +118,108 @@ def test_fresh_builds_again(tmp_path: Path) -> None:
     assert _statuses(machine.run(fresh=True)) == ["built", "built"]
 
 
-def test_a_wheel_that_was_changed_or_removed_is_built_again(tmp_path: Path) -> None:
+def _spoil(machine: Machine) -> None:
+    """Replace one wheel and remove the other; what a link shares with the store stays as it is."""
+    for name in machine.wheels:
+        (machine.root / "wheelhouse" / name).unlink()
+    (machine.root / "wheelhouse/kern-1.2-cp311-cp311-manylinux_2_17_x86_64.whl").write_bytes(b"tampered")
+
+
+def test_a_wheel_that_was_changed_or_removed_comes_from_the_store(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    first = machine.run()
+    _spoil(machine)
+    second = machine.run()
+    assert _statuses(second) == ["reused", "reused"]
+    assert [outcome.from_store for outcome in second.outcomes] == [True, True]
+    assert machine.fake.built == []
+    for outcome in first.outcomes:
+        assert outcome.wheel is not None
+        assert sha256_of(tmp_path / "wheelhouse" / outcome.wheel.name) == outcome.wheel.sha256
+    assert [outcome.from_store for outcome in machine.run().outcomes] == [False, False]
+
+
+def test_without_the_store_it_is_built_again(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.run()
-    (tmp_path / "wheelhouse/kern-1.2-cp311-cp311-manylinux_2_17_x86_64.whl").write_bytes(b"tampered")
-    (tmp_path / "wheelhouse/kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl").unlink()
+    _spoil(machine)
+    assert _statuses(machine.run(store=False)) == ["built", "built"]
+    machine = Machine(tmp_path / "other")
+    machine.run(store=False)
+    assert store_of(tmp_path / "other/cache").wheels() == ()
+
+
+def test_a_wheel_that_was_changed_in_place_is_built_again_although_the_store_shares_it(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run()
+    with (tmp_path / "wheelhouse/kern-1.2-cp311-cp311-manylinux_2_17_x86_64.whl").open("r+b") as wheel:
+        wheel.write(b"tampered")
+    assert _statuses(machine.run()) == ["built", "reused"]
+    assert _statuses(machine.run()) == ["reused", "reused"]
+
+
+def test_an_image_that_is_gone_is_not_needed_when_every_wheel_is_at_hand(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run()
+    _spoil(machine)
+    machine.docker = {"docker image inspect": Answer(returncode=1)}
+    result = machine.run()
+    assert [outcome.from_store for outcome in result.outcomes] == [True, True]
+    assert [(image.digest, image.origin) for image in result.images] == [(IMAGE_ID, Origin.REMEMBERED)]
+    assert result.images[0].tools == (("ccache", "4.13.6"), ("gcc", "14.2.1"))
+    assert [line for line in machine.runner.lines if not line.startswith(("docker ps", "docker image inspect"))] == []
+
+
+def test_an_image_that_is_gone_is_provided_when_a_wheel_is_missing_and_nothing_is_brought_out_before(
+    tmp_path: Path,
+) -> None:
+    machine = Machine(tmp_path)
+    machine.run()
+    _spoil(machine)
+    store = store_of(tmp_path / "cache")
+    store.remove(next(wheel for wheel in store.wheels() if "cp312" in wheel.path.name))
+    machine.docker = {
+        "docker image inspect": Answer(returncode=1),
+        "docker buildx inspect": Answer("Name: default\nDriver: docker\nPlatforms: linux/amd64\n"),
+        "docker buildx bake": Answer("ERROR: no\n", returncode=1),
+    }
+    with pytest.raises(EnvironmentProblem, match="could not be built"):
+        machine.run()
+    assert (tmp_path / "wheelhouse" / machine.wheels[0]).read_bytes() == b"tampered"
+
+
+def test_another_image_under_the_same_name_is_another_build(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run()
+    machine.docker = {"docker image inspect": Answer(inspected_image().replace(IMAGE_ID, "sha256:" + "cd" * 32))}
     assert _statuses(machine.run()) == ["built", "built"]
+    assert _statuses(machine.run()) == ["reused", "reused"]
+
+
+def test_a_stable_abi_wheel_comes_from_the_store_for_all_that_it_serves(tmp_path: Path) -> None:
+    machine = _stable(tmp_path, cp311="kern-1.2-cp311-abi3-manylinux_2_17_x86_64.whl")
+    machine.run()
+    (tmp_path / "wheelhouse/kern-1.2-cp311-abi3-manylinux_2_17_x86_64.whl").unlink()
+    result = machine.run()
+    assert _statuses(result) == ["reused", "covered"]
+    assert result.outcomes[0].from_store
+
+
+def test_the_store_keeps_to_its_limit(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run(config=make_config({"cache": {"wheels-max-size": "0.001k"}}))
+    assert store_of(tmp_path / "cache").wheels() == ()
+    assert len(machine.wheels) == 2
+
+
+def test_a_store_that_cannot_be_written_costs_a_message(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/wheels").write_text("not a directory")
+    machine = Machine(tmp_path)
+    assert _statuses(machine.run()) == ["built", "built"]
+    told = [event.text for event in machine.events if isinstance(event, Said)]
+    assert len(told) == 2
+    assert "could not be kept in the wheel store" in told[0]
 
 
 def test_another_source_is_built(tmp_path: Path) -> None:

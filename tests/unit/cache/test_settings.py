@@ -14,8 +14,17 @@ from wheelkiln.cache.settings import (
     cache_mounts,
     cache_root,
     make_cache_directories,
+    parse_size,
 )
 from wheelkiln.errors import EnvironmentProblem
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("500k", 500_000), ("10K", 10_000), ("1.5M", 1_500_000), ("5G", 5 * 10**9), ("5Gi", 5 << 30), ("2T", 2 * 10**12)],
+)
+def test_limits_are_read_as_ccache_reads_them(text: str, size: int) -> None:
+    assert parse_size(text) == size
 
 
 def test_the_users_cache_directory_is_the_default() -> None:

@@ -53,6 +53,12 @@ def test_the_report_ends_with_the_wheels(request_: BuildRequest, capsys: pytest.
     ]
 
 
+def test_the_report_says_what_came_from_the_store(request_: BuildRequest, capsys: pytest.CaptureFixture[str]) -> None:
+    (good,) = _result(request_).outcomes
+    _finish(request_, _result(request_, replace(good, status=Status.REUSED, from_store=True)), "table")
+    assert f"1 wheel in {request_.output_dir} after 3.0 s, 1 from the wheel store:" in capsys.readouterr().out
+
+
 def test_a_failure_is_told_with_its_way_out(request_: BuildRequest, capsys: pytest.CaptureFixture[str]) -> None:
     failed = Outcome(
         request_.plan.jobs[0],

@@ -75,6 +75,7 @@ def test_what_was_built_from_what() -> None:
             "covered_by": "",
             "message": "",
             "requirements": [],
+            "from_store": False,
         }
     ]
     assert [skip["id"] for skip in manifest["skipped"]] == ["cp312-manylinux_x86_64", "cp314-manylinux_x86_64"]

@@ -173,8 +173,9 @@ def test_a_release_is_fetched_once(tmp_path: Path) -> None:
     spec = IndexSource("kern", "1.2")
     first, _ = _prepare(spec, tmp_path, {"python -m pip config list": Answer(places)})
     (tmp_path / "files/kern-1.2.tar.gz").unlink()
-    second, _ = _prepare(spec, tmp_path, {"python -m pip config list": Answer(places)})
+    second, runner = _prepare(spec, tmp_path, {})
     assert first == second
+    assert runner.calls == [], "asking pip takes longer than a run that builds nothing"
     assert first.sdist.is_relative_to(tmp_path / "cache/sdists")
     assert first.title == "kern 1.2"
 
@@ -183,7 +184,8 @@ def test_a_release_of_another_index_is_fetched_anew(tmp_path: Path) -> None:
     spec = IndexSource("kern", "1.2")
     one = _prepare(spec, tmp_path, {"python -m pip config list": Answer(_index(tmp_path / "one"))})[0]
     places = _index(tmp_path / "two", **{"new.c": ""})
-    two = _prepare(spec, tmp_path, {"python -m pip config list": Answer(places)})[0]
+    settings: dict[str, Script] = {"python -m pip config list": Answer(places)}
+    two = _prepare(spec, tmp_path, settings, {"PIP_FIND_LINKS": "two"})[0]
     assert one.digest != two.digest
 
 

@@ -3,7 +3,40 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.fakes import Answer, FakeRunner
-from wheelkiln.system.pip_settings import PipSettings, parse_pip_settings, read_pip_settings
+from wheelkiln.system.pip_settings import PipSettings, parse_pip_settings, read_pip_settings, remembered_pip_settings
+
+
+def test_pip_is_asked_again_when_a_place_that_settings_come_from_changes(tmp_path: Path) -> None:
+    environ = {
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_DIRS": str(tmp_path / "xdg"),
+        "PIP_CONFIG_FILE": str(tmp_path / "own"),
+    }
+    runner = FakeRunner({"python -m pip config list": Answer("global.index-url='https://index.example/simple'\n")})
+
+    def ask(**more: str) -> int:
+        settings = remembered_pip_settings(runner, environ | more, tmp_path / "cache")
+        assert settings.index_url == "https://index.example/simple"
+        return len(runner.calls)
+
+    assert (ask(), ask(), ask(UNRELATED="1")) == (1, 1, 1)
+    assert (ask(PIP_INDEX_URL="https://x"), ask()) == (2, 2)
+    for number, name in enumerate((".config/pip/pip.conf", ".pip/pip.conf", "xdg/pip/pip.conf", "own"), 3):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("[global]\n")
+        assert (ask(), ask()) == (number, number)
+    path.write_text("[global]\nindex-url = https://x\n")
+    assert ask() == 7
+
+
+def test_a_password_is_not_remembered(tmp_path: Path) -> None:
+    runner = FakeRunner({"python -m pip config list": Answer("global.index-url='https://u:hunter2@host/simple'\n")})
+    for _ in range(2):
+        settings = remembered_pip_settings(runner, {}, tmp_path)
+        assert settings.index_url == "https://u:hunter2@host/simple"
+    assert len(runner.calls) == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_lines_of_pip_config_list_are_read() -> None:

@@ -1,0 +1,180 @@
+"""Wheels that need no build: those in the output directory that are unchanged, and those of the wheel store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+from wheelkiln.build.environments import environment_directory, known_environment
+from wheelkiln.build.ledger import Ledger, LedgerEntry, ledger_of
+from wheelkiln.build.outcome import Outcome, Status
+from wheelkiln.build.request import BuildRequest, JobEnvironment, job_key
+from wheelkiln.cache.settings import parse_size
+from wheelkiln.cache.store import WheelStore, store_of
+from wheelkiln.errors import BuildError
+from wheelkiln.image.memory import ImageMemory
+from wheelkiln.image.provide import BuiltImage, Origin
+from wheelkiln.plan.model import Job, Plan, Skipped, SkipReason
+from wheelkiln.system.files import naming_storage_errors, sha256_of
+from wheelkiln.system.image_store import ImageStore
+from wheelkiln.verify.tags import serves
+
+__all__ = ["Shelf", "find_covering", "jobs_in_order", "know_environments", "known_images", "make_shelf"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Finished wheels as a run sees them.
+
+    known is the request by job id, each with what its job's environment will hold where that is known. images are the
+    digests of the images, by name.
+    """
+
+    request: BuildRequest
+    known: Mapping[str, BuildRequest]
+    ledger: Ledger
+    store: WheelStore
+    images: Mapping[str, str]
+
+    def key(self, request: BuildRequest, job: Job) -> str:
+        """Return the key of a job whose environment is known to the request."""
+        return job_key(request, job, self.images.get(job.image, ""))
+
+    def was_built(self, job: Job) -> bool:
+        """Tell whether a job was built before from the same inputs, wherever its wheel is."""
+        return self.ledger.find(self.key(self.known[job.id], job)) is not None
+
+    def reuse(self, job: Job) -> Outcome | None:
+        """Return the wheel of an equal earlier build: where it lies unchanged, else brought out of the store."""
+        entry = self._entry(job)
+        return self._bring(job, entry) if entry else None
+
+    def reuse_all(self) -> tuple[Outcome, ...] | None:
+        """Return the outcomes of a run that builds nothing; None, with nothing brought out, when a wheel is missing."""
+        expected: list[Outcome] = []
+        entries: dict[str, LedgerEntry] = {}
+        for job in jobs_in_order(self.request.plan):
+            covered = find_covering(job, expected)
+            entry = None if covered else self._entry(job)
+            if covered is None and (entry is None or not self._at_hand(entry)):
+                return None
+            if entry:
+                entries[job.id] = entry
+            expected.append(covered or Outcome(job, Status.REUSED, wheel=entry.wheel if entry else None))
+        found = [self._bring(it.job, entries[it.job.id]) if it.job.id in entries else it for it in expected]
+        outcomes = tuple(outcome for outcome in found if outcome is not None)
+        return outcomes if len(outcomes) == len(expected) else None
+
+    def keep(self, outcome: Outcome, say: Callable[[str], None]) -> None:
+        """Put a wheel that lies in the output directory into the store; the run goes on where that fails."""
+        wheel = outcome.wheel
+        if wheel is None or not self.request.store:
+            return
+        try:
+            self.store.put(self.request.output_dir / wheel.name, wheel.sha256)
+        except OSError as error:
+            say(f"{wheel.name} could not be kept in the wheel store {self.store.root}: {error.strerror}")
+
+    def evict(self) -> None:
+        """Remove what was used longest ago, down to the limit."""
+        if self.request.store:
+            self.store.remove_leftovers()
+            for wheel in self.store.excess(parse_size(self.request.config.cache.wheels_max_size)):
+                self.store.remove(wheel)
+
+    def _entry(self, job: Job) -> LedgerEntry | None:
+        if self.request.fresh:
+            return None
+        request = self.known[job.id]
+        return self.ledger.find(self.key(request, job)) if job.id in request.environments else None
+
+    def _at_hand(self, entry: LedgerEntry) -> bool:
+        if self._lies_there(entry):
+            return True
+        return self.request.store and self.store.find(entry.wheel.name, entry.wheel.sha256) is not None
+
+    def _bring(self, job: Job, entry: LedgerEntry) -> Outcome | None:
+        if self._lies_there(entry):
+            outcome = Outcome(job, Status.REUSED, wheel=entry.wheel)
+            self.keep(outcome, lambda _: None)
+            return outcome
+        if not self.request.store:
+            return None
+        with naming_storage_errors(self.request.output_dir, setting="--output-dir"):
+            taken = self.store.take(entry.wheel.name, entry.wheel.sha256, self.request.output_dir)
+        return Outcome(job, Status.REUSED, wheel=entry.wheel, from_store=True) if taken else None
+
+    def _lies_there(self, entry: LedgerEntry) -> bool:
+        path = self.request.output_dir / entry.wheel.name
+        return path.is_file() and sha256_of(path) == entry.wheel.sha256
+
+
+def make_shelf(request: BuildRequest, known: Mapping[str, BuildRequest], images: Sequence[BuiltImage]) -> Shelf:
+    """Return the shelf of a run with these images."""
+    root = request.cache_root
+    return Shelf(request, known, ledger_of(root), store_of(root), {image.name: image.digest for image in images})
+
+
+def know_environments(request: BuildRequest) -> Mapping[str, BuildRequest]:
+    """Return the request by job id, each with its job's environment where that is known without making it."""
+    jobs = tuple(jobs_in_order(request.plan))
+    with ThreadPoolExecutor(max_workers=max(1, len(jobs))) as pool:
+        known = pool.map(partial(_with_environment, request), jobs)
+        return {job.id: entry for job, entry in zip(jobs, known, strict=True)}
+
+
+def _with_environment(request: BuildRequest, job: Job) -> BuildRequest:
+    """Add what the job's environment will hold, where that is known without making it."""
+    with suppress(BuildError):  # the job itself will say it
+        locked = known_environment(request, job)
+        if locked is not None:
+            known = JobEnvironment(locked, environment_directory(request, job, locked))
+            return replace(request, environments={**request.environments, job.id: known})
+    return request
+
+
+def known_images(request: BuildRequest) -> tuple[BuiltImage, ...] | None:
+    """Return the plan's images as they are remembered, None when one is not, or when the engine has another by now.
+
+    An image that the engine does not have counts with what it was: a wheel that was built in it is still the same.
+    """
+    memory, store = ImageMemory(request.cache_root), ImageStore(request.engine)
+    found = []
+    for name in request.plan.image_names():
+        reference = request.plan.references[name]
+        known = memory.image(request.engine.name, reference)
+        if known is None:
+            return None
+        present = store.find(reference)
+        if present is not None and present.id != known.digest:
+            return None
+        found.append(BuiltImage(name, reference, known.digest, Origin.REMEMBERED, known.tools, known.toolchain))
+    return tuple(found)
+
+
+def jobs_in_order(plan: Plan) -> Iterator[Job]:
+    """Yield the jobs, each followed by those that its stable-ABI wheel is expected to serve.
+
+    Those are only built when the wheel turns out not to serve them: the wheel that is built has the last word.
+    """
+    for job in plan.jobs:
+        yield job
+        for skipped in plan.skipped:
+            if skipped.covered_by == job.id:
+                yield _job_for(skipped, job)
+
+
+def _job_for(skipped: Skipped, like: Job) -> Job:
+    assert skipped.reason is SkipReason.STABLE_ABI
+    return replace(like, id=skipped.id, identifier=skipped.identifier, estimate=None)
+
+
+def find_covering(job: Job, outcomes: Iterable[Outcome]) -> Outcome | None:
+    """Return the outcome of a job that an earlier abi3 or py3-none wheel serves."""
+    for earlier in outcomes:
+        if earlier.wheel and earlier.job.arch == job.arch and serves(earlier.wheel.name, job.identifier):
+            return Outcome(job, Status.COVERED, covered_by=earlier.wheel.name)
+    return None
