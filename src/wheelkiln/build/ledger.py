@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wheelkiln.build.outcome import Outcome, Status, WheelFile
+from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.files import make_directory
 
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["Ledger", "LedgerEntry", "ledger_of"]
+__all__ = ["Ledger", "LedgerEntry", "PastJob", "ledger_of"]
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS job (
     number INTEGER PRIMARY KEY,
@@ -33,7 +34,8 @@ CREATE TABLE IF NOT EXISTS job (
     sha256 TEXT,
     size INTEGER,
     stages TEXT NOT NULL,
-    statistics TEXT
+    statistics TEXT,
+    run TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS job_by_key ON job (key, status);
 CREATE INDEX IF NOT EXISTS job_by_project ON job (project, job_id, status);
@@ -47,6 +49,25 @@ class LedgerEntry:
     wheel: WheelFile
     seconds: float
     finished: float
+
+
+@dataclass(frozen=True, slots=True)
+class PastJob:
+    """A job that ended; finished is in seconds since 1970, run is empty for what an older wheelkiln wrote."""
+
+    run: str
+    project: str
+    version: str
+    id: str
+    status: str
+    finished: float
+    seconds: float
+    sha256: str = ""
+    statistics: CompileStatistics | None = None
+
+    @property
+    def variant(self) -> str:
+        return self.id.partition("@")[2] or "default"
 
 
 class Ledger:
@@ -65,15 +86,15 @@ class Ledger:
             ).fetchone()
         return LedgerEntry(WheelFile(row[0], row[1], row[2]), row[3], row[4]) if row else None
 
-    def record(self, key: str, project: str, version: str, outcome: Outcome, finished: float) -> None:
-        """Keep the end of a job; finished is in seconds since 1970."""
+    def record(self, key: str, project: str, version: str, outcome: Outcome, finished: float, *, run: str = "") -> None:
+        """Keep the end of a job; finished is in seconds since 1970, run is the run's id."""
         wheel = outcome.wheel
         statistics = json.dumps(asdict(outcome.statistics)) if outcome.statistics else None
         stages = json.dumps([[stage.stage, stage.seconds] for stage in outcome.stages])
         with self._connection() as connection:
             connection.execute(
                 "INSERT INTO job (key, project, version, job_id, status, finished, seconds, wheel, sha256, size, "
-                "stages, statistics) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "stages, statistics, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     key,
                     project,
@@ -87,8 +108,33 @@ class Ledger:
                     wheel.size if wheel else None,
                     stages,
                     statistics,
+                    run,
                 ),
             )
+
+    def history(self, project: str = "") -> tuple[PastJob, ...]:
+        """Return every job that ended, or those of one project, the oldest first."""
+        if not self._path.exists():
+            return ()
+        with self._connection() as connection:
+            rows = connection.execute(
+                "SELECT run, project, version, job_id, status, finished, seconds, sha256, statistics FROM job "
+                "WHERE ? IN (project, '') ORDER BY finished, number",
+                (project,),
+            ).fetchall()
+        return tuple(
+            PastJob(run, name, version, job, status, finished, seconds, sha256 or "", _read_statistics(statistics))
+            for run, name, version, job, status, finished, seconds, sha256, statistics in rows
+        )
+
+    def forget(self, project: str = "", *, before: float | None = None) -> int:
+        """Remove the jobs of a project or of all, or those that ended before a time; return how many there were."""
+        if not self._path.exists():
+            return 0
+        with self._connection() as connection:
+            return connection.execute(
+                "DELETE FROM job WHERE ? IN (project, '') AND (? IS NULL OR finished < ?)", (project, before, before)
+            ).rowcount
 
     def estimates(self, project: str) -> Mapping[str, float]:
         """Return the seconds of each job's last good build."""
@@ -120,15 +166,35 @@ class Ledger:
             ) from error
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            connection.executescript(_SCHEMA)
+        version = _version_of(connection)
+        if version < _SCHEMA_VERSION:
+            connection.execute("BEGIN IMMEDIATE")  # of several runs that find an old ledger one renews it
+            if _version_of(connection) == 1:
+                connection.execute("ALTER TABLE job ADD COLUMN run TEXT NOT NULL DEFAULT ''")
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+            connection.commit()
         elif version > _SCHEMA_VERSION:
             raise EnvironmentProblem(
                 f"the ledger {self._path} was written by a newer wheelkiln",
                 hint="Upgrade wheelkiln, or choose another place with [tool.wheelkiln.cache] dir.",
             )
+
+
+def _version_of(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _read_statistics(text: str | None) -> CompileStatistics | None:
+    """Read what a job's statistics were; fields of a newer wheelkiln are left out."""
+    if not text:
+        return None
+    known = {field.name for field in fields(CompileStatistics)}
+    values = {name: value for name, value in json.loads(text).items() if name in known}
+    reasons = tuple((str(reason), int(count)) for reason, count in values.pop("uncacheable", ()))
+    return CompileStatistics(**values, uncacheable=reasons)
 
 
 def ledger_of(cache_root: Path) -> Ledger:

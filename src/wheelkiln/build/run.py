@@ -190,7 +190,7 @@ class _Jobs:
         source = self._request.source.facts
         self._shelf.keep(result.outcome, lambda text: self._emit(Said(text)))
         key = self._shelf.key(result.request, job)
-        self._shelf.ledger.record(key, source.name, source.version, result.outcome, time.time())
+        self._shelf.ledger.record(key, source.name, source.version, result.outcome, time.time(), run=self._run_id)
         self._note(result.outcome)
 
     def _note(self, outcome: Outcome) -> None:

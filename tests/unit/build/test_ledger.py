@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.values import make_job
-from wheelkiln.build.ledger import Ledger, LedgerEntry, ledger_of
+from wheelkiln.build.ledger import Ledger, LedgerEntry, PastJob, ledger_of
 from wheelkiln.build.outcome import Outcome, StageSeconds, Status, WheelFile
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.errors import EnvironmentProblem
@@ -43,6 +43,44 @@ def test_the_last_good_build_counts(tmp_path: Path) -> None:
     entry = ledger.find("key")
     assert entry is not None
     assert entry.wheel == newer
+
+
+def test_the_history_is_told_oldest_first(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path)
+    assert ledger.history() == ()
+    ledger.record("a", "kern", "1.2", _built(4.0), 2.0, run="run-2")
+    ledger.record("a", "kern", "1.1", Outcome(make_job(id="x@avx512"), Status.FAILED, seconds=1.0), 1.0, run="run-1")
+    ledger.record("b", "other", "1", _built(), 3.0)
+    first, second = ledger.history("kern")
+    assert first == PastJob("run-1", "kern", "1.1", "x@avx512", "failed", 1.0, 1.0)
+    assert (first.variant, second.variant) == ("avx512", "default")
+    assert second.statistics == CompileStatistics(hits=1, uncacheable=(("x", 1),))
+    assert second.sha256 == _WHEEL.sha256
+    assert [job.project for job in ledger.history()] == ["kern", "kern", "other"]
+
+
+def test_what_is_forgotten_is_not_found(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path)
+    assert ledger.forget() == 0
+    for number, project in enumerate(("kern", "kern", "other")):
+        ledger.record(f"{number}", project, "1.2", _built(), float(number))
+    assert ledger.forget("kern", before=1.0) == 1
+    assert [job.finished for job in ledger.history()] == [1.0, 2.0]
+    assert ledger.forget("kern") == 1
+    assert ledger.forget(before=2.0) == 0
+    assert ledger.forget() == 1
+
+
+def test_a_ledger_of_the_first_format_is_renewed(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path)
+    ledger.record("key", "kern", "1.2", _built(), 1.0)
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as connection, connection:
+        connection.execute("ALTER TABLE job DROP COLUMN run")
+        connection.execute("PRAGMA user_version = 1")
+    assert [job.run for job in ledger.history()] == [""]
+    ledger.record("key", "kern", "1.2", _built(), 2.0, run="r")
+    assert [job.run for job in ledger.history()] == ["", "r"]
+    assert ledger.find("key") is not None
 
 
 def test_a_failed_build_is_not_found(tmp_path: Path) -> None:
