@@ -11,7 +11,8 @@ from wheelkiln.build.explain import explain_failure, relevant_lines
 from wheelkiln.build.outcome import Event, Said
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.reuse import jobs_in_order
-from wheelkiln.build.run import provide_images, run_directory
+from wheelkiln.build.run import provide_images
+from wheelkiln.build.runs import run_directory
 from wheelkiln.cache.lock import Lock
 from wheelkiln.errors import BuildError
 from wheelkiln.plan.model import Job

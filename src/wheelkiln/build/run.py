@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import secrets
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,25 +13,20 @@ from pathlib import Path
 from wheelkiln.build.environments import prune_environments
 from wheelkiln.build.job import JobResult, run_job
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
-from wheelkiln.build.request import PROJECT_SCRATCH, BuildRequest
+from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.reuse import Shelf, find_covering, jobs_in_order, know_environments, known_images, make_shelf
+from wheelkiln.build.runs import remove_dead_containers, run_directory
 from wheelkiln.build.schedule import Schedule
-from wheelkiln.cache.settings import CALLS_LOG
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.bake import BuildOptions
 from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.provenance import read_provenance
 from wheelkiln.image.provide import BuiltImage, ImageProvider
 from wheelkiln.plan.model import Job
-from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.files import make_directory, naming_storage_errors, remove_leftovers
-from wheelkiln.system.locks import exclusive, is_held
+from wheelkiln.system.locks import exclusive
 
-__all__ = ["provide_images", "run_build", "run_directory"]
-
-_KEPT_RUNS = 20
-_STALE_SECONDS = 24 * 3600.0
-"""Age at which a source's scratch directory cannot belong to a living run."""
+__all__ = ["provide_images", "run_build"]
 
 
 def run_build(request: BuildRequest, emit: Callable[[Event], None], log: Callable[[str], None]) -> RunResult:
@@ -56,7 +46,7 @@ def run_build(request: BuildRequest, emit: Callable[[Event], None], log: Callabl
     with exclusive(locks, f"output {output}", on_wait=queue), run_directory(request) as (run_id, run_dir):
         with naming_storage_errors(output, setting="--output-dir"):
             remove_leftovers(output)
-        _remove_dead_containers(request.engine, request.cache_root)
+        remove_dead_containers(request.engine, request.cache_root)
         known = know_environments(request)
         served = _serve_without_building(request, known, emit)
         outcomes, images = served or _build_missing(request, known, run_id, run_dir, emit, log)
@@ -212,43 +202,3 @@ def _stop_when_engine_died(request: BuildRequest, outcome: Outcome, emit: Callab
             f"{request.engine.name} stopped answering while {outcome.job.id} was being built",
             hint=f"Start it again and run the same command: what has been built is kept. The log: {outcome.log}",
         )
-
-
-@contextmanager
-def run_directory(request: BuildRequest) -> Iterator[tuple[str, Path]]:
-    """Make this run's directory for logs and scratch, and hold the lock that says that the run lives."""
-    owner = _owner(request.cache_root)
-    run_id = f"{owner}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{secrets.token_hex(3)}"
-    runs = make_directory(request.cache_root / "runs", setting="[tool.wheelkiln.cache] dir")
-    with exclusive(request.cache_root / "locks", f"run {run_id}", on_wait=lambda: None):
-        _remove_old_runs(runs, request.cache_root)
-        run_dir = runs / run_id
-        with naming_storage_errors(run_dir, setting="[tool.wheelkiln.cache] dir"):
-            run_dir.mkdir()
-            yield run_id, run_dir
-
-
-def _remove_old_runs(runs: Path, cache_root: Path) -> None:
-    """Keep the logs of the last runs; what a killed run left besides its logs goes at once."""
-    finished = [run for run in sorted(runs.iterdir()) if not is_held(cache_root / "locks", f"run {run.name}")]
-    for run in finished[: max(0, len(finished) - _KEPT_RUNS)]:
-        shutil.rmtree(run, ignore_errors=True)
-    for source in (cache_root / "tmp").glob("source-*"):
-        if time.time() - source.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(source, ignore_errors=True)
-    for run in finished[-_KEPT_RUNS:]:
-        for scratch in (*run.glob("*/tmp"), *run.glob("*/wheels"), *run.glob(f"*/mount/{PROJECT_SCRATCH}")):
-            shutil.rmtree(scratch, ignore_errors=True)
-        for log in run.glob(f"*/mount/{CALLS_LOG}"):
-            log.unlink(missing_ok=True)
-
-
-def _remove_dead_containers(engine: ContainerEngine, cache_root: Path) -> None:
-    """Remove containers of runs that used this cache directory and are no longer alive."""
-    for run_id in engine.runs_with_containers():
-        if run_id.startswith(f"{_owner(cache_root)}-") and not is_held(cache_root / "locks", f"run {run_id}"):
-            engine.remove_containers(run_id)
-
-
-def _owner(cache_root: Path) -> str:
-    return hashlib.sha256(str(cache_root.resolve()).encode()).hexdigest()[:8]

@@ -55,6 +55,12 @@ class ImageMemory:
             digest, str(known.get("toolchain", "")), tuple((str(k), str(v)) for k, v in tools.items())
         )
 
+    def known_references(self, engine: str) -> tuple[str, ...]:
+        """Return the images that this engine had, whether or not it has them now, the last one first."""
+        paths = sorted((self.cache_dir / "images" / "known").glob("*.json"), key=lambda path: -path.stat().st_mtime)
+        entries = map(_read, paths)
+        return tuple(str(entry.get("reference", "")) for entry in entries if entry.get("engine") == engine)
+
     def remember_image(self, engine: str, reference: str, image: RememberedImage) -> None:
         known = {"digest": image.digest, "toolchain": image.toolchain, "tools": dict(image.tools)}
         _write(self._known(engine, reference), {"engine": engine, "reference": reference, **known})

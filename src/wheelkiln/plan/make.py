@@ -10,7 +10,7 @@ from itertools import product
 from wheelkiln.config.model import Config
 from wheelkiln.plan.features import Toolchain, explain_missing
 from wheelkiln.plan.images import family_of, make_images, wanted_architectures
-from wheelkiln.plan.model import ImageSpec, Job, Notice, Plan, Selection, Skipped, SkipReason
+from wheelkiln.plan.model import ImageSpec, Job, Notice, Plan, Selection, Skipped, SkipReason, namespace_of
 from wheelkiln.plan.project_settings import ProjectSettings, read_project_settings
 from wheelkiln.source.facts import SourceFacts
 from wheelkiln.system.cibuildwheel import CibuildwheelFacts, matches_selector
@@ -91,15 +91,13 @@ def _pythons(config: Config) -> list[str]:
 
 
 def _make_job(inputs: PlanInputs, identifier: str, image: ImageSpec) -> Job:
-    libc, _, arch = identifier.partition("-")[2].partition("_")
+    arch = identifier.partition("_")[2]
     return Job(
         id=identifier,
         identifier=identifier,
         arch=arch,
         image=image.name_for(arch),
-        namespace=f"{inputs.facts.name}-{arch}-default"
-        if libc == "manylinux"
-        else f"{inputs.facts.name}-{libc}_{arch}-default",
+        namespace=namespace_of(inputs.facts.name, identifier),
         emulated=arch != inputs.host.machine,
         estimate=inputs.estimates.get(identifier),
     )

@@ -19,6 +19,7 @@ __all__ = [
     "Selection",
     "SkipReason",
     "Skipped",
+    "namespace_of",
 ]
 
 PLAN_FORMAT = 2
@@ -153,6 +154,13 @@ class Job:
     def python_version(self) -> str:
         digits = self.python.removeprefix("cp").rstrip("t")
         return f"{digits[0]}.{digits[1:]}"
+
+
+def namespace_of(project: str, job_id: str) -> str:
+    """Return the name under which the compile cache keeps the entries of a project's jobs of one platform."""
+    identifier, _, variant = job_id.partition("@")
+    platform = identifier.partition("-")[2].removeprefix("manylinux_")
+    return f"{project}-{platform}-{variant or 'default'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.values import make_host, make_inputs, make_interpreter, make_job
 from wheelkiln.plan.make import make_plan
-from wheelkiln.plan.model import Base, ImageSpec
+from wheelkiln.plan.model import Base, ImageSpec, namespace_of
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,15 @@ def test_the_pythons_of_a_base_are_those_that_are_copied_and_its_own() -> None:
     found = (make_interpreter("cp312"), make_interpreter("cp310", "3.10.13"))
     assert Base("x86_64", interpreters=found, own_python="cp311").tags == {"cp310", "cp311", "cp312"}
     assert Base("x86_64", interpreters=found).tags == {"cp310", "cp312"}
+
+
+@pytest.mark.parametrize(
+    ("job_id", "namespace"),
+    [
+        ("cp312-manylinux_x86_64", "kern-x86_64-default"),
+        ("cp313t-musllinux_aarch64", "kern-musllinux_aarch64-default"),
+        ("cp312-manylinux_x86_64@avx512", "kern-x86_64-avx512"),
+    ],
+)
+def test_namespaces_keep_projects_platforms_and_variants_apart(job_id: str, namespace: str) -> None:
+    assert namespace_of("kern", job_id) == namespace
