@@ -59,6 +59,12 @@ MANIFEST_FIELDS = {
     "jobs[].statistics.uncacheable": "Calls that the cache could not take: pairs of ccache's reason and its count.",
     "jobs[].covered_by": "Name of the wheel that serves this Python too; empty otherwise.",
     "jobs[].from_store": "Whether a reused wheel came from the wheel store, and not from the output directory.",
+    "jobs[].cold_rebuild": "What `cache verify --record` found, or null where it was not asked.",
+    "jobs[].cold_rebuild.verdict": "Whether the wheel is what a build with an empty compile cache makes. "
+    "`unrepeatable`: two such builds differ from each other.",
+    "jobs[].cold_rebuild.sha256": "SHA-256 of the wheel that was built with an empty compile cache.",
+    "jobs[].cold_rebuild.members": "Members of the wheels that differ.",
+    "jobs[].cold_rebuild.time": "When that was.",
     "jobs[].message": "Why the job failed; empty otherwise.",
     "jobs[].requirements": "What was in the build environment, with versions; empty where nothing was built.",
     "skipped[].id": "Id of the job that is not built.",
@@ -68,7 +74,7 @@ MANIFEST_FIELDS = {
     "skipped[].covered_by": "Id of the job whose wheel is expected to serve it; empty otherwise.",
     "seconds": "Wall time of the whole run.",
 }
-UNITS = {"seconds": "seconds", "epoch": "seconds since 1970", "size": "bytes"}
+UNITS = {"seconds": "seconds", "epoch": "seconds since 1970", "time": "seconds since 1970", "size": "bytes"}
 
 
 def main(arguments: list[str] | None = None, directory: Path = REFERENCE) -> int:

@@ -50,8 +50,9 @@ def write_wheel(
     directory.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(directory / name, "w", zipfile.ZIP_DEFLATED) as archive:
         for member, content in contents.items():
-            archive.writestr(member, content)
-        archive.writestr(f"{distribution}.dist-info/RECORD", record + f"{distribution}.dist-info/RECORD,,\n")
+            archive.writestr(zipfile.ZipInfo(member), content)  # of 1980: two writes give one file
+        record_name = f"{distribution}.dist-info/RECORD"
+        archive.writestr(zipfile.ZipInfo(record_name), f"{record}{record_name},,\n")
     return directory / name
 
 

@@ -115,7 +115,8 @@ class FakeCibuildwheel:
 
     wheels are the file names by identifier (default: one for that Python and C library); broken holds identifiers
     that fail; symbols is what auditwheel says of wheels for glibc. pins are what uv resolves to, hooked what the
-    backend asks for besides, environments the containers that made one.
+    backend asks for besides, environments the containers that made one. files are members of a wheel besides those
+    that every one has.
     """
 
     wheels: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -128,6 +129,7 @@ class FakeCibuildwheel:
     built: list[str] = field(default_factory=list)
     environments: list[Call] = field(default_factory=list)
     during: Callable[[Call], None] = field(default=lambda _: None)
+    files: Callable[[Call], Mapping[str, bytes]] = field(default=lambda _: {})
 
     def script(self) -> dict[str, Script]:
         return {
@@ -162,5 +164,5 @@ class FakeCibuildwheel:
         policy = platform.replace("manylinux", "manylinux_2_17").replace("musllinux", "musllinux_1_2")
         default = (f"kern-1.2-{python}-{python}-{policy}.whl",)
         for name in self.wheels.get(identifier, default):
-            write_wheel(out, name)
+            write_wheel(out, name, files=self.files(call))
         return Answer(self.output)

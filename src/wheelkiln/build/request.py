@@ -67,7 +67,8 @@ class BuildRequest:
     project is the directory that the run belongs to. variables are the user's CIBW_* ones that reach cibuildwheel;
     fresh ignores the ledger; without store the wheel store is neither read nor written; offline gives no container a
     network. environments are what is known of the jobs' build environments, by job id. read_pip asks pip, which takes
-    longer than a run that builds nothing: only what needs its settings calls it.
+    longer than a run that builds nothing: only what needs its settings calls it. cold_cache is a directory for the
+    compile cache of this run alone; what is built with it is not recorded.
     """
 
     plan: Plan
@@ -87,6 +88,7 @@ class BuildRequest:
     examination: Examination | None = None
     offline: bool = False
     store: bool = True
+    cold_cache: Path | None = None
     lock: Lock | None = None
     environments: Mapping[str, JobEnvironment] = field(default_factory=dict)
 
@@ -99,7 +101,7 @@ def make_invocation(request: BuildRequest, jobs: tuple[Job, ...], job_dir: Path,
     """Put together one cibuildwheel run of jobs that share an image; job_dir is the host's side of the job's mount."""
     image = request.plan.image_of(jobs[0])
     user = container_user(request)
-    mounts = cache_mounts(request.config, request.cache_root, job_dir)
+    mounts = cache_mounts(request.config, request.cache_root, job_dir, compile_root=request.cold_cache)
     if not user.is_builder:  # cibuildwheel's copy sets the directory's mode, which only its owner may do
         mounts = (*mounts, CacheMount(job_dir / PROJECT_SCRATCH, _PROJECT))
     return Invocation(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from wheelkiln.build.environments import environment_directory, known_environment
+from wheelkiln.build.job import JobResult
 from wheelkiln.build.ledger import Ledger, LedgerEntry, ledger_of
-from wheelkiln.build.outcome import Outcome, Status
+from wheelkiln.build.outcome import Outcome, Status, WheelFile
 from wheelkiln.build.request import BuildRequest, JobEnvironment, job_key
 from wheelkiln.cache.settings import parse_size
 from wheelkiln.cache.store import WheelStore, store_of
@@ -67,6 +70,22 @@ class Shelf:
         found = [self._bring(it.job, entries[it.job.id]) if it.job.id in entries else it for it in expected]
         outcomes = tuple(outcome for outcome in found if outcome is not None)
         return outcomes if len(outcomes) == len(expected) else None
+
+    def locate(self, job: Job) -> tuple[WheelFile, Path] | None:
+        """Return what was built for a job from the same inputs, with a place where it lies unchanged."""
+        entry = self._entry(job)
+        if entry is None:
+            return None
+        here = self.request.output_dir / entry.wheel.name
+        place = here if self._lies_there(entry) else self.store.find(entry.wheel.name, entry.wheel.sha256)
+        return (entry.wheel, place) if place else None
+
+    def record(self, result: JobResult, run_id: str, say: Callable[[str], None]) -> None:
+        """Note how a job ended, and keep its wheel."""
+        source, job = self.request.source.facts, result.outcome.job
+        self.keep(result.outcome, say)
+        key = self.key(result.request, job)
+        self.ledger.record(key, source.name, source.version, result.outcome, time.time(), run=run_id)
 
     def keep(self, outcome: Outcome, say: Callable[[str], None]) -> None:
         """Put a wheel that lies in the output directory into the store; the run goes on where that fails."""

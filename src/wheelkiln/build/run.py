@@ -175,12 +175,11 @@ class _Jobs:
             self._running[pool.submit(work)] = job
 
     def _end(self, future: Future[JobResult]) -> None:
-        job, result = self._running.pop(future), future.result()
+        self._running.pop(future)
+        result = future.result()
         _stop_when_engine_died(self._request, result.outcome, self._emit)
-        source = self._request.source.facts
-        self._shelf.keep(result.outcome, lambda text: self._emit(Said(text)))
-        key = self._shelf.key(result.request, job)
-        self._shelf.ledger.record(key, source.name, source.version, result.outcome, time.time(), run=self._run_id)
+        if self._request.cold_cache is None:
+            self._shelf.record(result, self._run_id, lambda text: self._emit(Said(text)))
         self._note(result.outcome)
 
     def _note(self, outcome: Outcome) -> None:

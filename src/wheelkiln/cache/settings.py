@@ -70,15 +70,18 @@ def parse_size(text: str) -> int:
     return int(float(number) * base ** " KMGT".index(suffix[0].upper()))
 
 
-def cache_mounts(config: Config, root: Path, job_dir: Path) -> tuple[CacheMount, ...]:
+def cache_mounts(
+    config: Config, root: Path, job_dir: Path, *, compile_root: Path | None = None
+) -> tuple[CacheMount, ...]:
     """Return the mounts of a job; one compile cache serves all projects, kept apart by their namespaces.
 
+    compile_root is the directory of the compile caches where that is not the one of all caches.
     What the container's root writes belongs to the host's root, so it gets directories of its own.
     """
     suffix = "-root" if config.container.user == "root" else ""
-    rust = (CacheMount(root / f"sccache{suffix}", SCCACHE_MOUNT),) if config.image.sccache else ()
+    rust = (CacheMount((compile_root or root) / f"sccache{suffix}", SCCACHE_MOUNT),) if config.image.sccache else ()
     return (
-        CacheMount(root / f"ccache{suffix}", CCACHE_MOUNT),
+        CacheMount((compile_root or root) / f"ccache{suffix}", CCACHE_MOUNT),
         CacheMount(root / f"uv{suffix}", UV_MOUNT),
         *rust,
         CacheMount(job_dir, JOB_MOUNT),

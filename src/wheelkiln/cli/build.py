@@ -35,7 +35,7 @@ from wheelkiln.system.engine import ContainerEngine, EngineName, find_engine
 from wheelkiln.system.files import naming_storage_errors, write_text_atomically
 from wheelkiln.system.process import mask_secrets
 
-__all__ = ["command"]
+__all__ = ["command", "make_build_request"]
 
 _WORTH_SAYING = 0.9
 """An sdist smaller than this share of its directory is told as a saving."""
@@ -71,7 +71,7 @@ def command(
     found = find_engine(options.runner(), EngineName(engine) if engine else None)
     with located_source(options, prepare=True) as located:
         inputs, plan = gather_plan(located, options, found)
-        request = _make_request(located, inputs, plan, found, Path(output_dir))
+        request = make_build_request(located, inputs, plan, found, Path(output_dir))
         request = replace(request, fresh=fresh, store=not no_store, offline=offline)
         request = replace(request, lock=read_lock(located, lock_file))
         _print_opening(request)
@@ -83,13 +83,14 @@ def command(
         _finish(request, result, output)
 
 
-def _make_request(
+def make_build_request(
     located: LocatedSource,
     inputs: PlanInputs,
     plan: Plan,
     engine: ContainerEngine,
     output_dir: Path,
 ) -> BuildRequest:
+    """Put together what a run needs, and print the plan's notices."""
     _refuse_remote(located, engine)
     variables, notices = merge_environment_variables(located.host.environ, tests=inputs.tests)
     print_notices((*plan.notices, *notices))

@@ -12,6 +12,7 @@ _COMMANDS = {
     "doctor": "Say why the compile cache missed, and what to do.",
     "prune": "Remove what is beyond the limits, old, of one project, or everything.",
     "stats": "Show the caches' sizes and limits, and their hits over time.",
+    "verify": "Rebuild one job with an empty compile cache and compare the wheels.",
 }
 """The module of each command's file in this package is ``cache_NAME``."""
 

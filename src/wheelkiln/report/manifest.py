@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from wheelkiln.build.cold import ColdComparison, Verdict
 from wheelkiln.build.outcome import Outcome, RunResult, StageSeconds, Status, WheelFile
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.cache.statistics import CompileStatistics
@@ -14,9 +15,11 @@ from wheelkiln.plan.model import Skipped
 __all__ = [
     "MANIFEST_FORMAT",
     "MANIFEST_NAME",
+    "ColdRebuild",
     "Manifest",
     "make_manifest",
     "manifest_schema",
+    "note_cold_rebuild",
     "write_manifest_text",
 ]
 
@@ -46,6 +49,16 @@ class ManifestImage:
 
 
 @dataclass(frozen=True, slots=True)
+class ColdRebuild:
+    """What 'cache verify' found; members are those that differ, time is in seconds since 1970."""
+
+    verdict: Verdict
+    sha256: str
+    members: tuple[str, ...]
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
 class ManifestJob:
     """seconds and the stages' seconds are of the run that wrote the manifest; statistics count compiler calls.
 
@@ -66,6 +79,7 @@ class ManifestJob:
     message: str
     requirements: tuple[str, ...] = ()
     from_store: bool = False
+    cold_rebuild: ColdRebuild | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +128,19 @@ def make_manifest(request: BuildRequest, result: RunResult, *, version: str) -> 
 def write_manifest_text(manifest: Manifest) -> str:
     """Serialise a manifest."""
     return json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n"
+
+
+def note_cold_rebuild(text: str, result: ColdComparison, time: int) -> str | None:
+    """Return a manifest with the result at its wheel; None where it has no such wheel, or is none."""
+    try:
+        manifest = json.loads(text)
+        jobs = [job for job in manifest["jobs"] if job["wheel"] and job["wheel"]["sha256"] == result.cached.sha256]
+    except (ValueError, KeyError, TypeError):
+        return None
+    noted = asdict(ColdRebuild(result.verdict, result.cold.sha256, result.members, time))
+    for job in jobs:
+        job["cold_rebuild"] = noted
+    return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n" if jobs else None
 
 
 def manifest_schema() -> dict[str, Any]:

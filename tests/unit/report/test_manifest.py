@@ -76,6 +76,7 @@ def test_what_was_built_from_what() -> None:
             "message": "",
             "requirements": [],
             "from_store": False,
+            "cold_rebuild": None,
         }
     ]
     assert [skip["id"] for skip in manifest["skipped"]] == ["cp312-manylinux_x86_64", "cp314-manylinux_x86_64"]
