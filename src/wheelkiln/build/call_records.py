@@ -85,7 +85,8 @@ def keep_calls(request: BuildRequest, job: Job, job_dir: Path, lines: Iterable[s
         **({"store": read_store_counts(store)} if store else {}),
     )
     with suppress(OSError):
-        keep_record(request.examination.records if request.examination else request.cache_root, record)
+        apart = request.examination.records if request.examination else request.cold_cache
+        keep_record(apart or request.cache_root, record)
 
 
 def sources_compiled_around(lines: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from wheelkiln.build.job import run_job
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Said
 from wheelkiln.build.request import BuildRequest, Examination
-from wheelkiln.build.run import provide_images, run_directory
+from wheelkiln.build.run import provide_images
+from wheelkiln.build.runs import run_directory
 from wheelkiln.cache.evidence import Comparison, compare_debug_runs
 from wheelkiln.cache.records import read_latest_record
 from wheelkiln.errors import BuildError

@@ -22,8 +22,9 @@ from wheelkiln.system.locks import exclusive
 __all__ = ["Pruned", "Scope", "prune_caches"]
 
 _COMPILE = ("ccache", "ccache-root")
-_IN_USE = ("sccache", "sccache-root", "environments", "uv", "uv-root", "resolver", "sdists")
+_IN_USE = ("sccache", "sccache-root", "environments", "uv", "uv-root", "resolver", "sdists", "trees")
 """What a run reads at any time; none of it is removed while one is going on."""
+_SDISTS = ("sdists", "trees")
 _UNUSED_ENVIRONMENTS = 14 * 24 * 3600.0
 _STALE_SECONDS = 24 * 3600.0
 _PLATFORMS = tuple(f"x-{libc}_{arch}" for libc in ("manylinux", "musllinux") for arch in ("x86_64", "aarch64"))
@@ -171,12 +172,14 @@ def _choose_entries(pruning: _Pruning, place: Path) -> Iterator[Path]:
     elif place.name == "environments" and not scope.project:
         limit = pruning.now - (_UNUSED_ENVIRONMENTS if scope.older_than is None else scope.older_than)
         yield from (entry for entry in entries if _is_older(entry, limit))
-    elif place.name == "sdists" and scope.project:
-        prefix = scope.project
-        sdists = (sdist for entry in entries for sdist in entry.glob("*.tar.gz"))
-        yield from (found.parent for found in sdists if canonicalize_name(found.name.rpartition("-")[0]) == prefix)
-    elif place.name == "sdists" and scope.older_than is not None:
+    elif place.name in _SDISTS and scope.project:
+        yield from (entry for entry in entries if any(map(_is_of(scope.project), entry.rglob("*.tar.gz"))))
+    elif place.name in _SDISTS and scope.older_than is not None:
         yield from (entry for entry in entries if _is_older(entry, pruning.now - scope.older_than))
+
+
+def _is_of(project: str) -> Callable[[Path], bool]:
+    return lambda sdist: canonicalize_name(sdist.name.rpartition("-")[0]) == project
 
 
 def _prune_rest(pruning: _Pruning) -> Iterator[Pruned]:
@@ -189,7 +192,9 @@ def _prune_rest(pruning: _Pruning) -> Iterator[Pruned]:
     elif not scope.everything:
         runs = runs[:-KEPT_RUNS] if not scope.project else []
     scratch = [path for path in sorted((root / "tmp").glob("*")) if _is_older(path, pruning.now - _STALE_SECONDS)]
-    for name, chosen in (("runs", runs), ("scratch", scratch)):
+    calls = (root / "calls").glob("*") if scope.everything or scope.project else ()
+    chosen_calls = [path for path in calls if scope.everything or path.name == scope.project]
+    for name, chosen in (("runs", runs), ("scratch", scratch), ("calls", chosen_calls)):
         size, files = disk_usage(*chosen)
         _remove(pruning, chosen)
         yield Pruned(name, size, files)

@@ -47,9 +47,10 @@ def list_caches(config: Config) -> tuple[Cache, ...]:
         Cache("environments", ("environments",)),
         Cache("packages", ("uv", "uv-root", "resolver")),
         Cache("wheels", ("wheels",), config.cache.wheels_max_size),
-        Cache("sdists", ("sdists",)),
+        Cache("sdists", ("sdists", "trees")),
         Cache("runs", ("runs",)),
         Cache("images", ("images",)),
+        Cache("calls", ("calls",)),
         Cache("history", ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")),
         Cache("scratch", ("tmp", "locks", "pip", "statistics")),
     )

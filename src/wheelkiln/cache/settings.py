@@ -56,7 +56,20 @@ class CacheMount:
 
 
 def cache_root(config: Config, host: HostFacts) -> Path:
-    """Return the directory of all caches: the configured one, else the user's."""
+    """Return the directory of all caches: the configured one, else the user's.
+
+    In a directory of somebody else each user gets one of their own: what one user writes no other can, and who could
+    write another's compile cache could put code into their wheels.
+    """
+    root = _configured_root(config, host)
+    try:
+        is_own = root.stat().st_uid == host.uid
+    except OSError:
+        is_own = True  # it will be, or it cannot be used
+    return root if is_own else root / f"user-{host.uid}"
+
+
+def _configured_root(config: Config, host: HostFacts) -> Path:
     if config.cache.dir == "auto":
         return host.cache_dir
     first, *rest = Path(config.cache.dir).parts or (".",)

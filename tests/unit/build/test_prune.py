@@ -57,6 +57,9 @@ def root(tmp_path: Path) -> Path:
         _aged(root / "environments" / name, days)
         _file(root / "sdists" / name / f"{name}_kern-1.0.tar.gz")
         _aged(root / "sdists" / name, days)
+        _file(root / "trees" / name / "state" / f"{name}_kern-1.0.tar.gz")
+        _aged(root / "trees" / name, days)
+        _file(root / "calls" / f"{name}-kern" / "job.gz")
         _file(root / "runs" / name / "job/build.log")
         _aged(root / "runs" / name, days)
         _file(root / "tmp" / f"source-{name}" / "x.tar.gz")
@@ -107,6 +110,7 @@ def test_what_is_older_goes(root: Path) -> None:
         "runs",
         "scratch",
         "sdists",
+        "trees",
         "wheels",
     }
     assert [wheel.path.name.partition("-")[0] for wheel in store_of(root).wheels()] == ["new_kern"]
@@ -117,10 +121,18 @@ def test_what_is_older_goes(root: Path) -> None:
 def test_a_project_goes(root: Path) -> None:
     runner = FakeRunner({"docker run": Answer()})
     found = _prune(root, Scope(project="old-kern"), _ran(runner))
-    assert {name for name, entry in found.items() if entry.files} == {"wheels", "sdists", "history", "scratch"}
+    assert {name for name, entry in found.items() if entry.files} == {
+        "wheels",
+        "sdists",
+        "trees",
+        "calls",
+        "history",
+        "scratch",
+    }
     assert [job.project for job in ledger_of(root).history()] == ["new-kern"]
     assert [wheel.path.name.partition("-")[0] for wheel in store_of(root).wheels()] == ["new_kern"]
-    assert [path.name for path in (root / "sdists").iterdir()] == ["new"]
+    for place, left in (("sdists", "new"), ("trees", "new"), ("calls", "new-kern")):
+        assert [path.name for path in (root / place).iterdir()] == [left]
     arguments = runner.calls[0].argv[runner.calls[0].argv.index("ccache") :]
     assert "old-kern-x86_64-default" in arguments
     assert set(arguments[1::2]) == {"--evict-namespace"}
@@ -155,7 +167,7 @@ def test_while_a_run_is_going_on_what_it_may_read_stays(root: Path) -> None:
     with exclusive(root / "locks", run_lock(living), on_wait=lambda: None):
         found = _prune(root, Scope(everything=True))
     gone = {name.partition("/")[0] for name in before - _left(root)}
-    assert gone == {"wheels", "runs", "tmp"}
+    assert gone == {"wheels", "runs", "tmp", "calls"}
     assert (root / "runs" / living / "job/build.log").exists()
     assert {name for name, entry in found.items() if entry.kept} == {
         "compile",
@@ -163,6 +175,7 @@ def test_while_a_run_is_going_on_what_it_may_read_stays(root: Path) -> None:
         "resolver",
         "sccache",
         "sdists",
+        "trees",
         "uv",
     }
 

@@ -109,3 +109,11 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem) as caught:
         make_cache_directories(_mounts(tmp_path / "file/ccache"), None)
     assert "[tool.wheelkiln.cache] dir" in caught.value.hint
+
+
+def test_in_a_directory_of_somebody_else_each_user_has_one_of_their_own(tmp_path: Path) -> None:
+    config = make_config({"cache": {"dir": str(tmp_path)}})
+    assert cache_root(config, make_host(uid=tmp_path.stat().st_uid)) == tmp_path
+    assert (
+        cache_root(config, make_host(uid=tmp_path.stat().st_uid + 1)) == tmp_path / f"user-{tmp_path.stat().st_uid + 1}"
+    )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,8 @@ def _images(
     image: dict[str, Any] | None = None,
 ) -> _Images:
     (directory / "pyproject.toml").write_text('[project]\nname = "kern"\nurls = { Source = "https://host/kern" }\n')
-    host = make_host(cache_dir=directory.parent / "cache", cwd=directory, emulated=frozenset({"aarch64"}))
+    cache = directory.parent / "cache"
+    host = make_host(uid=os.getuid(), cache_dir=cache, cwd=directory, emulated=frozenset({"aarch64"}))
     config = make_config({"image": image or {}})
     return _Images(
         own=OwnConfig(config, host, ProcessRunner(), directory),
