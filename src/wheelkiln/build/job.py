@@ -24,8 +24,8 @@ from wheelkiln.build.request import (
     make_invocation,
 )
 from wheelkiln.build.stages import StageClock, plain_text, stage_of
-from wheelkiln.cache.settings import STATISTICS_LOG, make_cache_directories
-from wheelkiln.cache.statistics import CompileStatistics, count_calls, parse_statistics_log
+from wheelkiln.cache.settings import LINKS_LOG, STATISTICS_LOG, make_cache_directories
+from wheelkiln.cache.statistics import CompileStatistics, count_calls, count_links, parse_statistics_log
 from wheelkiln.errors import BuildError
 from wheelkiln.plan.model import Job
 from wheelkiln.system.files import land_file, naming_storage_errors, sha256_of
@@ -189,5 +189,12 @@ def _check_and_land(request: BuildRequest, job: Job, wheel: Path, may_land: Call
 def _read_statistics(job_dir: Path) -> CompileStatistics | None:
     with suppress(OSError):
         text = (job_dir / "mount" / STATISTICS_LOG).read_text(encoding="utf-8", errors="replace")
-        return count_calls(parse_statistics_log(text.splitlines()))
+        return count_calls(parse_statistics_log(text.splitlines())) + _read_links(job_dir)
     return None
+
+
+def _read_links(job_dir: Path) -> CompileStatistics:
+    with suppress(OSError):
+        text = (job_dir / "mount" / LINKS_LOG).read_text(encoding="utf-8", errors="replace")
+        return count_links(text.splitlines())
+    return CompileStatistics()

@@ -36,7 +36,8 @@ PROJECT_SCRATCH = "project"
 """Name of the directory in the job's mount that stands for the container's /project where it must."""
 _CA_TARGET = PurePosixPath("/opt/wheelkiln/mnt/ca-bundle.pem")
 _CA_NAMES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
-_WITHOUT_EFFECT = frozenset({"CCACHE_MAXSIZE", "SCCACHE_CACHE_SIZE", *_CA_NAMES})
+_LINK_NAMES = ("CCACHE_PREFIX", "WHEELKILN_LINKS", "WHEELKILN_LINKS_LOG", "WHEELKILN_LINKS_MAXSIZE")
+_WITHOUT_EFFECT = frozenset({"CCACHE_MAXSIZE", "SCCACHE_CACHE_SIZE", *_LINK_NAMES, *_CA_NAMES})
 _PASS_VARIABLES = ("CIBW_ENVIRONMENT_PASS", "CIBW_ENVIRONMENT_PASS_LINUX")
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "CALLS_LOG",
     "ENVIRONMENT_DIR",
     "JOB_MOUNT",
+    "LINKS_LOG",
     "STATISTICS_LOG",
     "CacheMount",
     "cache_environment",
@@ -32,6 +33,7 @@ _MOUNT = PurePosixPath("/opt/wheelkiln/mnt")
 CCACHE_MOUNT = _MOUNT / "ccache"
 UV_MOUNT = _MOUNT / "uv"
 SCCACHE_MOUNT = _MOUNT / "sccache"
+LINKS_MOUNT = _MOUNT / "links"
 JOB_MOUNT = _MOUNT / "job"
 INPUTS_MOUNT = _MOUNT / "inputs"
 """A directory of the job alone: what is given to it and what it tells."""
@@ -39,6 +41,8 @@ STATISTICS_LOG = "ccache.log"
 """Name of the statistics log in the job's mount."""
 CALLS_LOG = "ccache-calls.log"
 """Name of ccache's own log there: what it compared and why it missed. It is read when the job ends, and removed."""
+LINKS_LOG = "links.log"
+"""Name of the log of LTO links in the job's mount."""
 
 ENVIRONMENT_DIR = PurePosixPath("/tmp/wheelkiln/env")  # noqa: S108 - inside a container of one job
 """The build environment's fixed path: a random one is in every ``-I`` and so in every cache key."""
@@ -97,6 +101,7 @@ def cache_mounts(
         CacheMount((compile_root or root) / f"ccache{suffix}", CCACHE_MOUNT),
         CacheMount(root / f"uv{suffix}", UV_MOUNT),
         *rust,
+        *((CacheMount(root / f"links{suffix}", LINKS_MOUNT),) if config.cache.links == "lto" else ()),
         CacheMount(job_dir, JOB_MOUNT),
     )
 
@@ -133,6 +138,7 @@ def cache_environment(config: Config, job: Job) -> dict[str, str]:
     rust = {"RUSTC_WRAPPER": "sccache", "SCCACHE_DIR": str(SCCACHE_MOUNT), "SCCACHE_CACHE_SIZE": config.cache.max_size}
     return {
         **(rust if config.image.sccache else {}),
+        **_link_environment(config),
         "CCACHE_DIR": str(CCACHE_MOUNT),
         "CCACHE_MAXSIZE": config.cache.max_size,
         "CCACHE_COMPILERCHECK": "%compiler% -v",
@@ -154,3 +160,15 @@ def call_log_environment() -> dict[str, str]:
 def input_log_environment() -> dict[str, str]:
     """Let ccache write everything that it hashes (ccache manual: cache debugging), which needs a lot of space."""
     return {"CCACHE_DEBUG": "1", "CCACHE_DEBUGLEVEL": "2", "CCACHE_DEBUGDIR": str(INPUTS_MOUNT)}
+
+
+def _link_environment(config: Config) -> dict[str, str]:
+    """Let ccache run what it does not answer, links among them, through the link cache (ccache: prefix_command)."""
+    if config.cache.links == "off":
+        return {}
+    return {
+        "CCACHE_PREFIX": "/opt/wheelkiln/links/link.sh",
+        "WHEELKILN_LINKS": str(LINKS_MOUNT),
+        "WHEELKILN_LINKS_LOG": str(JOB_MOUNT / LINKS_LOG),
+        "WHEELKILN_LINKS_MAXSIZE": config.cache.max_size,
+    }

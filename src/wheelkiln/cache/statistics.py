@@ -1,4 +1,4 @@
-"""Exact statistics of one job, read from the log that ccache writes per call (CCACHE_STATSLOG)."""
+"""Exact statistics of one job, read from what ccache (CCACHE_STATSLOG) and the link cache log of each call."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["CompileCall", "CompileStatistics", "count_calls", "parse_statistics_log"]
+__all__ = ["CompileCall", "CompileStatistics", "count_calls", "count_links", "parse_statistics_log"]
 
 _HITS = {"direct_cache_hit", "preprocessed_cache_hit"}
 _MISS = "cache_miss"
@@ -56,6 +56,8 @@ class CompileStatistics:
 
     hits and misses are the project's own compilations, probe_hits and probe_misses those of configure steps.
     uncacheable maps ccache's reason to its count; links and preprocessor runs are not compilations and not in it.
+    link_hits and link_misses are links with link-time optimisation; those that the link cache left alone are in
+    uncacheable, with its reason.
     """
 
     hits: int = 0
@@ -63,6 +65,12 @@ class CompileStatistics:
     probe_hits: int = 0
     probe_misses: int = 0
     uncacheable: tuple[tuple[str, int], ...] = ()
+    link_hits: int = 0
+    link_misses: int = 0
+
+    @property
+    def links(self) -> int:
+        return self.link_hits + self.link_misses
 
     @property
     def calls(self) -> int:
@@ -82,6 +90,8 @@ class CompileStatistics:
             probe_hits=self.probe_hits + other.probe_hits,
             probe_misses=self.probe_misses + other.probe_misses,
             uncacheable=tuple(sorted(reasons.items())),
+            link_hits=self.link_hits + other.link_hits,
+            link_misses=self.link_misses + other.link_misses,
         )
 
 
@@ -118,3 +128,18 @@ def count_calls(calls: Iterable[CompileCall]) -> CompileStatistics:
         elif not _NOT_COMPILATIONS.intersection(call.results):
             reasons[call.reason] += 1
     return CompileStatistics(**counts, uncacheable=tuple(sorted(reasons.items())))
+
+
+def count_links(lines: Iterable[str]) -> CompileStatistics:
+    """Count the LTO links of one job, from lines of result, reason and output between tabs."""
+    counts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for line in lines:
+        result, reason, *_ = *line.rstrip("\n").split("\t"), "", ""
+        if result in ("hit", "miss"):
+            counts[result] += 1
+        elif result == "other":
+            reasons[f"lto_link: {reason}"] += 1
+    return CompileStatistics(
+        link_hits=counts["hit"], link_misses=counts["miss"], uncacheable=tuple(sorted(reasons.items()))
+    )

@@ -179,6 +179,9 @@ class CacheConfig(_Section):
     """Size limit of the compile cache, in ccache's notation (`500M`, `10G`, `5Gi`)."""
     wheels_max_size: Size = "5G"
     """Size limit of the wheel store, in the same notation. What was used longest ago goes when a run ends."""
+    links: Literal["lto", "off"] = "lto"
+    """Links that are kept, besides compilations: `lto` keeps those with link-time optimisation, in which the linker
+    makes the machine code. A link whose inputs and options are all the same then takes no time."""
 
 
 class ContainerConfig(_Section):

@@ -220,7 +220,7 @@ def _render_pins(text: str, mirror: str) -> str:
 
 
 def _static_files(data: Traversable) -> Iterator[tuple[str, str]]:
-    for directory in ("scripts", "requirements", "features/x86_64", "features/aarch64"):
+    for directory in ("scripts", "links", "requirements", "features/x86_64", "features/aarch64"):
         entries = data.joinpath(*directory.split("/")).iterdir()
         for entry in sorted(entries, key=lambda item: item.name):
             if entry.is_file() and not entry.name.endswith(".in"):

@@ -24,6 +24,8 @@ _STYLES = {
     Status.FAILED: "bold red",
     Status.REJECTED: "bold red",
 }
+_ROOMY = 128
+"""From this many columns on they also have what became of LTO links."""
 _VERY_NARROW = 56
 _FOLDS = len("cp310-manylinux_x86_64") + 44
 _SHORTEST_JOB = 12
@@ -52,6 +54,7 @@ def outcome_table(outcomes: Sequence[Outcome], width: int) -> Table:
     from rich.table import Table
 
     columns = _columns(outcomes, width)
+    links = width >= _ROOMY
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
         if name == "job":
@@ -59,11 +62,11 @@ def outcome_table(outcomes: Sequence[Outcome], width: int) -> Table:
         else:
             table.add_column(name, justify="left" if name == "status" else "right", no_wrap=True)
     for outcome in outcomes:
-        cells = _cells(outcome, columns)
+        cells = _cells(outcome, columns) | {_CACHE: format_cache(outcome.statistics, links=links)}
         table.add_row(*(cells[name] for name in columns), style=None if outcome.good else _STYLES[outcome.status])
     if len(outcomes) > 1:
         seconds = format_seconds(sum(outcome.seconds for outcome in outcomes))
-        sums = {"job": "all", "total": seconds, _CACHE: format_cache(_sum(outcomes))}
+        sums = {"job": "all", "total": seconds, _CACHE: format_cache(_sum(outcomes), links=links)}
         table.add_section()
         table.add_row(*(sums.get(name, "") for name in columns), style="bold")
     return table
@@ -89,7 +92,6 @@ def _cells(outcome: Outcome, columns: Sequence[str]) -> dict[str, str]:
         "size": format_size(outcome.wheel.size) if outcome.wheel else "-",
         "rest": format_seconds(rest) if ran else "-",
         "total": format_seconds(outcome.seconds) if ran else "-",
-        _CACHE: format_cache(outcome.statistics),
     }
 
 

@@ -27,13 +27,14 @@ def format_size(size: int) -> str:
     return humanize.naturalsize(size, binary=True, format="%.1f")
 
 
-def format_cache(statistics: CompileStatistics | None) -> str:
-    """``14/14 hits``: the project's own compile calls that ccache could serve, and did."""
+def format_cache(statistics: CompileStatistics | None, *, links: bool = True) -> str:
+    """``14/14 hits``: the project's own compile calls that ccache could serve, and did; links adds LTO links."""
     if statistics is None:
         return "-"
     if not statistics.calls:
         return "no calls"
-    return f"{statistics.hits}/{statistics.calls} hits"
+    text = f"{statistics.hits}/{statistics.calls} hits"
+    return f"{text}, {statistics.link_hits}/{statistics.links} LTO links" if links and statistics.links else text
 
 
 def group_skipped(skipped: Iterable[Skipped]) -> list[tuple[list[str], str]]:

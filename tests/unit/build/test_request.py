@@ -37,6 +37,7 @@ def test_an_invocation_puts_everything_together() -> None:
     assert [str(mount.source) for mount in invocation.mounts] == [
         "/var/kiln/cache/ccache",
         "/var/kiln/cache/uv",
+        "/var/kiln/cache/links",
         "/job",
         "/job/project",
     ]

@@ -51,13 +51,14 @@ def test_the_mounts_of_a_job() -> None:
     assert [(str(mount.source), str(mount.target)) for mount in mounts] == [
         ("/c/ccache", "/opt/wheelkiln/mnt/ccache"),
         ("/c/uv", "/opt/wheelkiln/mnt/uv"),
+        ("/c/links", "/opt/wheelkiln/mnt/links"),
         ("/c/runs/1/job", "/opt/wheelkiln/mnt/job"),
     ]
 
 
 def test_what_root_writes_is_kept_apart() -> None:
     mounts = cache_mounts(make_config({"container": {"user": "root"}}), Path("/c"), Path("/j"))
-    assert [str(mount.source) for mount in mounts] == ["/c/ccache-root", "/c/uv-root", "/j"]
+    assert [str(mount.source) for mount in mounts] == ["/c/ccache-root", "/c/uv-root", "/c/links-root", "/j"]
 
 
 def test_the_environment_points_into_the_mounts() -> None:
@@ -65,11 +66,20 @@ def test_the_environment_points_into_the_mounts() -> None:
     targets = [str(mount.target) for mount in cache_mounts(make_config(), Path("/c"), Path("/j"))]
     assert environment["CCACHE_DIR"] == targets[0]
     assert environment["UV_CACHE_DIR"] == targets[1]
-    assert environment["CCACHE_STATSLOG"] == f"{targets[2]}/ccache.log"
+    assert environment["WHEELKILN_LINKS"] == targets[2]
+    assert environment["CCACHE_STATSLOG"] == f"{targets[3]}/ccache.log"
+    assert environment["WHEELKILN_LINKS_LOG"] == f"{targets[3]}/links.log"
+    assert environment["WHEELKILN_LINKS_MAXSIZE"] == "5G"
     assert environment["CCACHE_MAXSIZE"] == "5G"
     assert environment["CCACHE_NAMESPACE"] == "kern-x86_64-default"
     assert environment["CCACHE_COMPILERCHECK"] == "%compiler% -v"
     assert "SOURCE_DATE_EPOCH" not in environment, "cibuildwheel passes it on from its own environment"
+
+
+def test_without_the_link_cache_nothing_of_it_reaches_the_container() -> None:
+    config = make_config({"cache": {"links": "off"}})
+    assert not [name for name in cache_environment(config, make_job()) if "LINKS" in name or "PREFIX" in name]
+    assert not [mount for mount in cache_mounts(config, Path("/c"), Path("/j")) if "links" in mount.target.name]
 
 
 def test_the_fixed_paths_hold_no_python_tag() -> None:

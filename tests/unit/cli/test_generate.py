@@ -34,7 +34,7 @@ def test_the_context_of_one_image(project: Path) -> None:
     assert result.exception is None
     assert {path.name for path in (project / "context").iterdir()} == {
         *(".dockerignore", "Dockerfile", "docker-bake.json", "pins.env"),
-        *("features", "requirements", "scripts"),
+        *("features", "links", "requirements", "scripts"),
     }
     (tag,) = json.loads((project / "context/docker-bake.json").read_text())["target"]["image"]["tags"]
     assert result.stderr.splitlines()[-1] == f"tag: {tag.removeprefix('localhost/wheelkiln/')}"

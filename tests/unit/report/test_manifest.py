@@ -71,6 +71,8 @@ def test_what_was_built_from_what() -> None:
                 "probe_hits": 0,
                 "probe_misses": 0,
                 "uncacheable": [["x", 1]],
+                "link_hits": 0,
+                "link_misses": 0,
             },
             "covered_by": "",
             "message": "",

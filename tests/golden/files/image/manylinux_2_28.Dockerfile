@@ -69,6 +69,7 @@ RUN --mount=type=bind,source=scripts/finish.sh,target=/mnt/wheelkiln/finish.sh \
     INPUTS=FILES-DIGEST bash /mnt/wheelkiln/finish.sh gcc
 COPY --chmod=0755 scripts/repair.py /opt/wheelkiln/bin/wheelkiln-repair
 COPY --chmod=0755 scripts/environment.py /opt/wheelkiln/bin/wheelkiln-environment
+COPY --chmod=0755 links /opt/wheelkiln/links
 
 ENV PATH=/opt/wheelkiln/ccache:/opt/wheelkiln/toolchain:/tmp/wheelkiln/env/bin:/opt/wheelkiln/bin:$PATH \
     LANG=C.UTF-8

@@ -1,0 +1,59 @@
+"""The link cache with a real linker: what is found is what would have been made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.container.conftest import Tool, manifest
+
+ONE = ("--python", "cp312", "--fresh")
+
+
+def _build(tool: Tool, source: Path, cache: Path, **environ: str) -> tuple[dict[str, Any], str]:
+    """Build once; return the statistics and the wheel's digest."""
+    options = ["--base", "bootstrap", "--engine", tool.engine, "--cache-dir", str(cache), *ONE]
+    ran = tool.run("build", ".", *options, cwd=source, **environ)
+    assert ran.code == 0, ran.stderr
+    (job,) = manifest(source / "wheelhouse")["jobs"]
+    return job["statistics"], job["wheel"]["sha256"]
+
+
+def _links(statistics: dict[str, Any]) -> tuple[int, int]:
+    return statistics["link_hits"], statistics["link_misses"]
+
+
+def test_links_with_link_time_optimisation_are_found_again(tool: Tool, project: Any, tmp_path: Path) -> None:
+    source, cache = project("lto"), tmp_path / "cache"
+    cold, made = _build(tool, source, cache)
+    assert (cold["misses"], _links(cold), cold["uncacheable"]) == (2, (0, 1), [])
+
+    warm, found = _build(tool, source, cache)
+    assert (warm["hits"], _links(warm)) == (2, (1, 0))
+    without, plain = _build(tool, source, cache, WHEELKILN_CACHE_LINKS="off")
+    assert (without["hits"], _links(without)) == (2, (0, 0))
+    assert found == made == plain, "a kept link must be bit for bit what the linker makes"
+
+    core = source / "csrc/core.c"
+    core.write_text(core.read_text(encoding="utf-8").replace("-sqrt(-number)", "-sqrt(number)"), encoding="utf-8")
+    changed, other = _build(tool, source, cache)
+    assert (changed["hits"], changed["misses"], _links(changed)) == (1, 1, (0, 1))
+    assert other != made
+
+
+def test_a_damaged_or_full_link_cache_costs_hits_and_nothing_else(tool: Tool, project: Any, tmp_path: Path) -> None:
+    source, cache = project("lto"), tmp_path / "cache"
+    _, made = _build(tool, source, cache)
+    (kept,) = (cache / "links").rglob("*.out")
+    content = kept.read_bytes()
+    kept.write_bytes(content[: len(content) // 2])
+    damaged, same = _build(tool, source, cache)
+    assert (_links(damaged), same) == ((0, 1), made)
+    assert _links(_build(tool, source, cache)[0]) == (1, 0)
+
+    (entries,) = (cache / "links").rglob("*.json")
+    entries.unlink()
+    entries.mkdir()  # cannot be written, by root neither
+    blocked, same = _build(tool, source, cache)
+    assert same == made
+    assert dict(blocked["uncacheable"]) == {"lto_link: IsADirectoryError": 1}
