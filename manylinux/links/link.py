@@ -54,6 +54,8 @@ def main() -> int:
     command = sys.argv[1:]
     reason, link = "", None
     try:
+        if is_probe(os.getcwd(), command):
+            _run_plain(command)
         link = parse_link(command, _read_text)
         _check_surroundings(link)
         store = Store(
@@ -82,13 +84,14 @@ def _run_plain(command: list[str]) -> NoReturn:
 
 
 def _check_surroundings(link: Link) -> None:
-    if is_probe(os.getcwd(), link) or _is_disabled():
+    if _is_disabled():
         raise Refused("")
     if sys.stdout.isatty() or sys.stderr.isatty():
         raise Refused("terminal")
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISREG(os.lstat(link.output).st_mode):
-            raise Refused("output is not a regular file")
+    for path in filter(None, (link.output, link.listing)):
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                raise Refused("output is not a regular file")
 
 
 def _is_disabled() -> bool:
@@ -106,7 +109,7 @@ def _prepare(link: Link) -> Prepared:
         raise Refused("linker unknown")
     if _DEPENDENCIES not in _capture([probe.programs[-1], "--help"]).stdout:
         raise Refused("linker without --dependency-file")
-    files = named_files([*link.arguments, *probe.arguments], link.output)
+    files = named_files([*link.arguments, *probe.arguments], (link.output, link.listing))
     states = {path: _state(path) for path in files}
     umask = os.umask(0o022)
     os.umask(umask)
@@ -160,6 +163,8 @@ def _answer(store: Store, prepared: Prepared) -> bool:
     if found is None:
         return False
     entry, content = found
+    if prepared.link.listing:
+        _put(prepared.link.listing, entry.listing.encode("utf-8", "surrogateescape"), entry.mode & 0o666)
     _put(prepared.link.output, content, entry.mode)
     _log("hit", "", prepared.link)
     _say(entry.stdout, entry.stderr)
@@ -183,9 +188,9 @@ def _run_and_keep(store: Store, prepared: Prepared, command: list[str]) -> int:
     """Do the link; keep its result unless something about it, or about the keeping, is not as it should be."""
     link = prepared.link
     with tempfile.TemporaryDirectory(prefix="wheelkiln-link-") as scratch:
-        listing = os.path.join(scratch, "inputs")
+        listing = link.listing or os.path.join(scratch, "inputs")
         started = time.time_ns() - _CLOCK_TICK
-        ran = _capture([*command, f"-Wl,{_DEPENDENCIES}={listing}"])
+        ran = _capture(command if link.listing else [*command, f"-Wl,{_DEPENDENCIES}={listing}"])
         if ran.returncode:  # perhaps because of what was added; the plain link tells, and fails as it always did
             raise Refused("failed")
         try:
@@ -200,7 +205,8 @@ def _run_and_keep(store: Store, prepared: Prepared, command: list[str]) -> int:
 def _keep(store: Store, prepared: Prepared, ran: subprocess.CompletedProcess[str], listing: str, started: int) -> str:
     """Store a finished link; return why not, or nothing."""
     link = prepared.link
-    read = parse_dependencies(_read_text(listing))
+    listed = _read_text(listing)
+    read = parse_dependencies(listed)
     status = os.lstat(link.output)
     if read is None:
         return "unknown inputs"
@@ -224,6 +230,7 @@ def _keep(store: Store, prepared: Prepared, ran: subprocess.CompletedProcess[str
         mode=stat.S_IMODE(status.st_mode),
         stdout=ran.stdout,
         stderr=ran.stderr,
+        listing=listed if link.listing else "",
     )
     store.keep(prepared.key, entry, content)
     return ""

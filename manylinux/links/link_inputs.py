@@ -65,12 +65,13 @@ def relevant_environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def named_files(arguments: Iterable[str], output: str) -> list[str]:
-    """Return the files that exist under a name in the arguments: alone, after ``=``, or after a comma."""
+def named_files(arguments: Iterable[str], outputs: Iterable[str]) -> list[str]:
+    """Return the files, but for outputs, that exist under a name in the arguments: alone, after ``=``, or a comma."""
     found: set[str] = set()
+    skipped = {"", *outputs}
     for argument in arguments:
         parts = {argument, argument.partition("=")[2], *argument.split(","), argument.rpartition("=")[2]}
-        found |= {part for part in parts if part and part != output and os.path.isfile(part)}
+        found |= {part for part in parts if part not in skipped and os.path.isfile(part)}
     return sorted(found)
 
 
@@ -111,7 +112,7 @@ def library_names(arguments: Iterable[str], files: Iterable[str]) -> list[str]:
 def candidates(arguments: Iterable[str], names: Iterable[str]) -> list[str]:
     """Return the files that a search for these libraries could find, since a new one can come before the others."""
     words = list(arguments)
-    given = [word[2:] or after for word, after in zip(words, [*words[1:], ""], strict=True) if word.startswith("-L")]
+    given = [word[2:] or after for word, after in zip(words, [*words[1:], ""], strict=False) if word.startswith("-L")]
     places = dict.fromkeys([*given, *_DIRECTORIES])
     endings = (".so", ".a")
     wanted = [name + ending for name in names for ending in endings]

@@ -7,7 +7,8 @@ knows of, so its link is left to the linker.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 __all__ = ["Link", "Refused", "expand_response_files", "is_probe", "parse_link"]
@@ -18,11 +19,15 @@ class Refused(Exception):
 
 
 class Link(NamedTuple):
-    """arguments are those after the compiler, response files replaced by what they hold."""
+    """arguments are those after the compiler, response files replaced by what they hold.
+
+    listing is the dependency file that the command itself asks the linker for (CMake does), or empty.
+    """
 
     compiler: str
     arguments: tuple[str, ...]
     output: str
+    listing: str = ""
 
 
 _NOT_A_LINK = {"-c", "-E", "-S", "-M", "-MM", "-fsyntax-only"}
@@ -51,7 +56,7 @@ _LINKER_OPTIONS = {
     "Bdynamic", "Bgroup", "Bstatic", "Bsymbolic", "Bsymbolic-functions", "Bsymbolic-non-weak-functions", "E", "S",
     "X", "add-needed", "allow-multiple-definition", "allow-shlib-undefined", "as-needed", "build-id",
     "color-diagnostics", "compress-debug-sections", "copy-dt-needed-entries", "default-symver", "defsym",
-    "demangle", "disable-new-dtags", "discard-all", "discard-locals", "dynamic-list", "eh-frame-hdr",
+    "demangle", "dependency-file", "disable-new-dtags", "discard-all", "discard-locals", "dynamic-list", "eh-frame-hdr",
     "enable-new-dtags", "end-group", "exclude-libs", "export-dynamic", "export-dynamic-symbol", "fatal-warnings",
     "gc-sections", "gdb-index", "h", "hash-style", "icf", "ignore-data-address-equality", "m", "no-add-needed",
     "no-allow-shlib-undefined", "no-as-needed", "no-build-id", "no-copy-dt-needed-entries", "no-demangle",
@@ -63,17 +68,18 @@ _LINKER_OPTIONS = {
 }  # fmt: skip
 _LINKER_BEGINNINGS = ("-L", "-O", "-l", "-z")
 _LINKER_WITH_VALUE = {
-    "defsym", "dynamic-list", "exclude-libs", "export-dynamic-symbol", "h", "m", "rpath", "rpath-link", "soname",
-    "u", "undefined", "version-script", "wrap", "z",
+    "defsym", "dependency-file", "dynamic-list", "exclude-libs", "export-dynamic-symbol", "h", "m", "rpath",
+    "rpath-link", "soname", "u", "undefined", "version-script", "wrap", "z",
 }  # fmt: skip
 _OBJECTS = (".a", ".lo", ".o", ".obj", ".so")
 _PROBES = ("/CMakeScratch/", "/CMakeTmp/", "/_CMakeLTOTest", "/CMakeFiles/_CMake", "/meson-private/", "/conftest")
+_LISTING = re.compile(r"^--?dependency-file(=|$)")
 _LONGEST_COMMAND = 500_000
 
 
-def is_probe(directory: str, link: Link) -> bool:
+def is_probe(directory: str, command: list[str]) -> bool:
     """Whether a configure step asks the compiler a question, mostly in a directory that has another name each time."""
-    return any(mark in os.path.join(directory, link.output) or mark in f"{directory}/" for mark in _PROBES)
+    return any(mark in word for mark in _PROBES for word in (f"{directory}/", *command))
 
 
 def expand_response_files(arguments: list[str], read: Callable[[str], str]) -> list[str]:
@@ -115,9 +121,14 @@ def parse_link(command: list[str], read: Callable[[str], str]) -> Link:
         elif not _is_known(argument):
             raise Refused(argument.partition("=")[0])
     _check_linker_options(for_linker)
-    if len(outputs) != 1 or not outputs[0]:
-        raise Refused("no output")
-    return Link(command[0], tuple(arguments), outputs[0])
+    listings = [part.partition("=")[2] or after for part, after in _pairs(for_linker) if _LISTING.match(part)]
+    if len(outputs) != 1 or not outputs[0] or len(listings) > 1:
+        raise Refused("no output, or several")
+    return Link(command[0], tuple(arguments), outputs[0], *listings)
+
+
+def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:
+    return zip(words, [*words[1:], ""], strict=False)
 
 
 def _uses_lto(arguments: list[str]) -> bool:

@@ -26,7 +26,10 @@ _ABANDONED_SECONDS = 3600
 
 
 class Entry(NamedTuple):
-    """inputs are digests by path; names the libraries that were searched for, candidates what could have been found."""
+    """inputs are digests by path; names the libraries that were searched for, candidates what could have been found.
+
+    listing is the text of the dependency file that the command asked for.
+    """
 
     inputs: dict[str, str]
     names: list[str]
@@ -35,6 +38,7 @@ class Entry(NamedTuple):
     mode: int
     stdout: str
     stderr: str
+    listing: str
 
 
 def parse_size(text: str) -> int:

@@ -49,6 +49,13 @@ ENVIRONMENT_DIR = PurePosixPath("/tmp/wheelkiln/env")  # noqa: S108 - inside a c
 BUILD_DIR = PurePosixPath("/tmp/wheelkiln/build")  # noqa: S108 - inside a container of one job
 """The build directory of backends that would choose a random one. It has no Python tag in its name, so that
 objects which do not depend on the Python are found again by the next one; each job's container starts without it."""
+_LINK_PROGRAM = PurePosixPath("/opt/wheelkiln/links/link.sh")
+_FLAGS_PROGRAM = PurePosixPath("/opt/wheelkiln/links/flags.sh")
+_WARNING_FLAGS = ("-Wno-unused-result", "-Wsign-compare", "-Wstrict-prototypes", "-Wunreachable-code")
+"""What builds of CPython, some and others not, put into CFLAGS (cpython: configure.ac). None makes code, and gcc's
+debug information does not record them."""
+_CODE_FLAGS = ("-fno-strict-overflow", "-fwrapv")
+"""The same for code: -fwrapv before 3.12, and since then -fno-strict-overflow, which includes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +145,8 @@ def cache_environment(config: Config, job: Job) -> dict[str, str]:
     rust = {"RUSTC_WRAPPER": "sccache", "SCCACHE_DIR": str(SCCACHE_MOUNT), "SCCACHE_CACHE_SIZE": config.cache.max_size}
     return {
         **(rust if config.image.sccache else {}),
-        **_link_environment(config),
+        **_prefix_environment(config),
+        **_sharing_environment(config),
         "CCACHE_DIR": str(CCACHE_MOUNT),
         "CCACHE_MAXSIZE": config.cache.max_size,
         "CCACHE_COMPILERCHECK": "%compiler% -v",
@@ -162,13 +170,31 @@ def input_log_environment() -> dict[str, str]:
     return {"CCACHE_DEBUG": "1", "CCACHE_DEBUGLEVEL": "2", "CCACHE_DEBUGDIR": str(INPUTS_MOUNT)}
 
 
-def _link_environment(config: Config) -> dict[str, str]:
-    """Let ccache run what it does not answer, links among them, through the link cache (ccache: prefix_command)."""
-    if config.cache.links == "off":
-        return {}
-    return {
-        "CCACHE_PREFIX": "/opt/wheelkiln/links/link.sh",
-        "WHEELKILN_LINKS": str(LINKS_MOUNT),
-        "WHEELKILN_LINKS_LOG": str(JOB_MOUNT / LINKS_LOG),
-        "WHEELKILN_LINKS_MAXSIZE": config.cache.max_size,
-    }
+def _prefix_environment(config: Config) -> dict[str, str]:
+    """Let ccache run what it does not answer, links among them, through our programs (ccache: prefix_command)."""
+    links, flags = config.cache.links == "lto", config.cache.share_between_pythons == "flags"
+    programs = [*([_FLAGS_PROGRAM] if flags else []), *([_LINK_PROGRAM] if links else [])]
+    environment = {"CCACHE_PREFIX": " ".join(map(str, programs))} if programs else {}
+    if links:
+        environment |= {
+            "WHEELKILN_LINKS": str(LINKS_MOUNT),
+            "WHEELKILN_LINKS_LOG": str(JOB_MOUNT / LINKS_LOG),
+            "WHEELKILN_LINKS_MAXSIZE": config.cache.max_size,
+        }
+    return environment
+
+
+def _sharing_environment(config: Config) -> dict[str, str]:
+    """Leave out of ccache's keys what interpreters' builds differ in (ccache: ignore_options).
+
+    The flags of code may only be left out together with the program that compiles without regard to them, so the
+    program is part of the keys.
+    """
+    match config.cache.share_between_pythons:
+        case "warnings":
+            return {"CCACHE_IGNOREOPTIONS": " ".join(_WARNING_FLAGS)}
+        case "flags":
+            ignored = " ".join((*_WARNING_FLAGS, *_CODE_FLAGS))
+            return {"CCACHE_IGNOREOPTIONS": ignored, "CCACHE_EXTRAFILES": str(_FLAGS_PROGRAM)}
+        case _:
+            return {}

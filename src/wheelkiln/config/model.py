@@ -182,6 +182,11 @@ class CacheConfig(_Section):
     links: Literal["lto", "off"] = "lto"
     """Links that are kept, besides compilations: `lto` keeps those with link-time optimisation, in which the linker
     makes the machine code. A link whose inputs and options are all the same then takes no time."""
+    share_between_pythons: Literal["off", "warnings", "flags"] = "warnings"
+    """What one Python's compilations do for another's, where the flags come from the interpreter (setuptools).
+    `warnings`: flags of interpreters' builds that only choose warnings do not keep compilations apart; those that are
+    printed may be another Python's. `flags`: code is also generated alike, with `-fno-strict-overflow` before the
+    project's own flags, where CPython before 3.12 asks for `-fwrapv`; this changes machine code. `off`: neither."""
 
 
 class ContainerConfig(_Section):

@@ -82,6 +82,36 @@ def test_without_the_link_cache_nothing_of_it_reaches_the_container() -> None:
     assert not [mount for mount in cache_mounts(config, Path("/c"), Path("/j")) if "links" in mount.target.name]
 
 
+def _sharing(value: str, links: str = "lto") -> dict[str, str]:
+    environment = cache_environment(
+        make_config({"cache": {"share-between-pythons": value, "links": links}}), make_job()
+    )
+    names = ("CCACHE_IGNOREOPTIONS", "CCACHE_EXTRAFILES", "CCACHE_PREFIX")
+    return {name: environment[name] for name in names if name in environment}
+
+
+def test_warnings_that_interpreters_choose_do_not_keep_compilations_apart() -> None:
+    ignored = _sharing("warnings")["CCACHE_IGNOREOPTIONS"].split()
+    assert "-Wno-unused-result" in ignored
+    assert all(flag.startswith("-W") and "error" not in flag and "," not in flag for flag in ignored)
+    assert cache_environment(make_config(), make_job())["CCACHE_IGNOREOPTIONS"].split() == ignored
+
+
+def test_flags_of_code_are_left_out_of_keys_only_where_code_does_not_depend_on_them() -> None:
+    flags = _sharing("flags")
+    assert {"-fwrapv", "-fno-strict-overflow", "-Wsign-compare"} <= set(flags["CCACHE_IGNOREOPTIONS"].split())
+    program = flags["CCACHE_EXTRAFILES"]
+    assert flags["CCACHE_PREFIX"].split() == [program, "/opt/wheelkiln/links/link.sh"]
+    assert _sharing("flags", links="off")["CCACHE_PREFIX"] == program
+    for value in ("warnings", "off"):
+        assert "CCACHE_EXTRAFILES" not in _sharing(value)
+        assert "-fwrapv" not in _sharing(value).get("CCACHE_IGNOREOPTIONS", "")
+
+
+def test_nothing_is_shared_that_was_not_asked_for() -> None:
+    assert _sharing("off", links="off") == {}
+
+
 def test_the_fixed_paths_hold_no_python_tag() -> None:
     assert (str(ENVIRONMENT_DIR), str(BUILD_DIR)) == ("/tmp/wheelkiln/env", "/tmp/wheelkiln/build")
 

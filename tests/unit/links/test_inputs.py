@@ -60,7 +60,7 @@ def test_files_are_found_wherever_an_argument_names_them(tmp_path: Path, monkeyp
     for name in ("a.o", "v.map", "dyn", "old.so", "plugin.so", "other"):
         Path(name).touch()
     arguments = ["a.o", "-Wl,--version-script=v.map", "-Wl,--dynamic-list,dyn", "-plugin", "plugin.so", "-L.", "old.so"]
-    assert named_files(arguments, "old.so") == ["a.o", "dyn", "plugin.so", "v.map"]
+    assert named_files(arguments, ["old.so", ""]) == ["a.o", "dyn", "plugin.so", "v.map"]
 
 
 def test_what_gnu_ld_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

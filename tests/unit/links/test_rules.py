@@ -54,9 +54,10 @@ def test_what_is_no_lto_link_is_passed_over_in_silence(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a.o", "no output"),
-        ("a.o -o c -o d", "no output"),
-        ("a.o -o", "no output"),
+        ("a.o", "no output, or several"),
+        ("a.o -o c -o d", "no output, or several"),
+        ("a.o -o", "no output, or several"),
+        ("a.o -Wl,--dependency-file=c.d -Wl,--dependency-file,d.d -o c", "no output, or several"),
         ("a.c -o c", "a.c"),
         ("a -o c", "a"),
         ("- -o c", "-"),
@@ -66,7 +67,6 @@ def test_what_is_no_lto_link_is_passed_over_in_silence(text: str) -> None:
         ("a.o -Xlinker -Map -Xlinker c.map -o c", "-Wl,-Map"),
         ("a.o -Wl,--out-implib=c.lib -o c", "-Wl,-out-implib"),
         ("a.o -Wl,--build-id=uuid -o c", "-Wl,-build-id"),
-        ("a.o -Wl,--dependency-file=d -o c", "-Wl,-dependency-file"),
         ("a.o -Wl,-T,script.ld -o c", "-Wl,-T"),
         ("a.o -Wl,@more -o c", "-Wl,@more"),
         ("a.o -Wl,--plugin-opt=cache-dir=x -o c", "-Wl,-plugin-opt"),
@@ -99,6 +99,12 @@ def test_what_is_unusual_is_left_to_the_linker(text: str, reason: str) -> None:
     assert str(caught.value) == reason
 
 
+@pytest.mark.parametrize("text", ["--dependency-file=c.d", "--dependency-file,c.d", "-O1,--dependency-file=c.d,-s"])
+def test_a_dependency_file_of_ones_own_is_a_second_output(text: str) -> None:
+    assert _parse(f"-flto a.o -Wl,{text} -o c").listing == "c.d"
+    assert _parse("-flto a.o -o c").listing == ""
+
+
 def test_response_files_are_read() -> None:
     assert _parse("@rsp -o c").arguments == ("-flto", "a.o", "b.o", "-o", "c")
 
@@ -118,4 +124,4 @@ def test_a_command_too_long_to_be_asked_about_is_left_alone() -> None:
     ],
 )
 def test_links_of_configure_steps(directory: str, output: str, probe: bool) -> None:
-    assert is_probe(directory, Link("gcc", (), output)) is probe
+    assert is_probe(directory, ["gcc", "a.o", "-o", output]) is probe

@@ -12,7 +12,9 @@ _KEY = "ab" * 32
 
 
 def _entry(content: bytes, **inputs: str) -> Entry:
-    return Entry(inputs, ["libm"], ["/lib/libm.so"], hashlib.sha256(content).hexdigest(), 0o755, "out", "warn \udce9")
+    return Entry(
+        inputs, ["libm"], ["/lib/libm.so"], hashlib.sha256(content).hexdigest(), 0o755, "out", "warn \udce9", "c: a.o\n"
+    )
 
 
 def _store(root: Path, limit: int = 0, namespace: str = "kern") -> Store:
