@@ -36,7 +36,7 @@ _PLAIN = {
     "-pie", "-pipe", "-pthread", "-rdynamic", "-s", "-shared", "-shared-libgcc", "-static", "-static-libgcc",
     "-static-libstdc++", "-static-pie", "-w",
 }  # fmt: skip
-_WITH_VALUE = {"-D", "-I", "-L", "-U", "-idirafter", "-include", "-iquote", "-isystem", "-l", "-target", "-u", "-z"}
+_WITH_VALUE = {"-D", "-I", "-L", "-U", "-idirafter", "-include", "-iquote", "-isystem", "-target", "-u", "-z"}
 _BEGINNINGS = (
     "--gcc-toolchain=", "--sysroot=", "--target=", "-D", "-I", "-L", "-O", "-U", "-W", "-f", "-g", "-isystem", "-l",
     "-m", "-pedantic", "-rtlib=", "-std=", "-stdlib=", "-unwindlib=",
@@ -51,6 +51,8 @@ _REFUSED_BEGINNINGS = (
     # further programs and their files
     "-fcompare-debug", "-foffload", "-fplugin", "-fpass-plugin", "-fthinlto", "-fmodule", "-Wa,", "-Wp,",
     "-fltrans", "-fwpa", "-mllvm",
+    # a file by its whole name, looked for in many places
+    "-l:",
 )  # fmt: skip
 _LINKER_OPTIONS = {
     "Bdynamic", "Bgroup", "Bstatic", "Bsymbolic", "Bsymbolic-functions", "Bsymbolic-non-weak-functions", "E", "S",
@@ -155,7 +157,7 @@ def _check_linker_options(options: list[str]) -> None:
         before = option.lstrip("-") if option.startswith("-") else ""
         if option.startswith("-"):
             known = name in _LINKER_OPTIONS or option.startswith(_LINKER_BEGINNINGS)
-            if not known or option.endswith("build-id=uuid"):
+            if not known or option.endswith("build-id=uuid") or option.startswith("-l:"):
                 raise Refused(f"-Wl,-{name}")
         elif option not in "()" and not _is_known(option):
             raise Refused(f"-Wl,{option}")
