@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,7 +22,8 @@ class Schedule:
     limit is the most jobs at a time, None to decide by what they will find in the compile cache: jobs that compile
     keep every core busy by themselves and run one after another, jobs that only fetch run side by side, as many as
     there are cpus. covering maps a job to the one whose stable-ABI wheel may serve it. warm are the jobs that were
-    built before from the same inputs.
+    built before from the same inputs. apart says that code for CPython before 3.12 is compiled with other flags than
+    code for later ones, so that neither finds what the other compiled.
     """
 
     jobs: Sequence[Job]
@@ -29,6 +31,7 @@ class Schedule:
     limit: int | None = None
     covering: Mapping[str, str] = field(default_factory=dict)
     warm: Collection[str] = ()
+    apart: bool = False
 
     @property
     def width(self) -> int:
@@ -59,14 +62,18 @@ class Schedule:
         rates = [
             outcome.statistics.hit_rate
             for outcome in ended.values()
-            if outcome.status is Status.BUILT and _kind(outcome.job) == _kind(job) and outcome.statistics
+            if outcome.status is Status.BUILT and self._kind(outcome.job) == self._kind(job) and outcome.statistics
         ]
         return bool(rates) and (rates[-1] is None or rates[-1] >= _WARM)
 
     def _seed(self, job: Job) -> Job:
-        return next(other for other in self.jobs if _kind(other) == _kind(job))
+        return next(other for other in self.jobs if self._kind(other) == self._kind(job))
+
+    def _kind(self, job: Job) -> tuple[str, str, bool]:
+        """Jobs of one kind have the same image, cache namespace and flags: what one compiles, the others may find."""
+        return job.image, job.namespace, self.apart and _is_before_312(job)
 
 
-def _kind(job: Job) -> tuple[str, str]:
-    """Jobs of one kind have the same image and cache namespace: what one compiles, the others may find."""
-    return job.image, job.namespace
+def _is_before_312(job: Job) -> bool:
+    version = re.match(r"cp3(\d+)", job.identifier)
+    return version is not None and int(version[1]) < 12  # noqa: PLR2004 - its CFLAGS have -fwrapv

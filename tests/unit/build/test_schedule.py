@@ -48,6 +48,16 @@ def test_a_seed_that_found_everything_lets_the_others_run_side_by_side() -> None
     assert _may_start(_schedule(), _JOBS[1], ended=ended) == ["cp312", "cp313"]
 
 
+def test_where_flags_differ_there_are_two_seeds() -> None:
+    schedule = _schedule(apart=True, cpus=4)
+    ended = _ended(_JOBS[0], statistics=_COLD) | _ended(_JOBS[1], statistics=_HOT)
+    assert _may_start(schedule, ended=ended) == ["cp312", "cp310"]
+    assert _may_start(schedule, _JOBS[2], ended=ended) == [], "cp313 waits for what cp312 compiles"
+    ended |= _ended(_JOBS[2], statistics=_HOT)
+    assert _may_start(schedule, ended=ended) == ["cp313", "cp310"]
+    assert _may_start(_schedule(cpus=4), _JOBS[2], ended=_ended(_JOBS[1], statistics=_HOT)) == ["cp310", "cp313"]
+
+
 def test_a_project_that_compiles_nothing_through_the_cache_has_nothing_to_wait_for() -> None:
     ended = _ended(_JOBS[0], statistics=CompileStatistics())
     assert _may_start(_schedule(), _JOBS[1], ended=ended) == ["cp312", "cp313"]
