@@ -154,7 +154,6 @@ class _Jobs:
             limit=None if config.jobs == "auto" else config.jobs,
             covering={skipped.id: skipped.covered_by for skipped in plan.skipped if skipped.covered_by},
             warm=[job.id for job in jobs if self._shelf.was_built(job)],
-            warm=[job.id for job in jobs if self._ledger.find(job_key(known[job.id], job)) is not None],
             apart=_keeps_pythons_apart(self._request),
         )
 
@@ -200,53 +199,6 @@ def _keeps_pythons_apart(request: BuildRequest) -> bool:
     """Whether flags come from the interpreter: those of CMake and Meson do not, and one setting makes them alike."""
     own_flags = request.source.facts.backend.name.partition(".")[0] in ("scikit_build_core", "mesonpy")
     return not own_flags and request.config.cache.share_between_pythons != "flags"
-
-
-def jobs_in_order(plan: Plan) -> Iterator[Job]:
-    """Yield the jobs, each followed by those that its stable-ABI wheel is expected to serve.
-
-    Those are only built when the wheel turns out not to serve them: the wheel that is built has the last word.
-    """
-    for job in plan.jobs:
-        yield job
-        for skipped in plan.skipped:
-            if skipped.covered_by == job.id:
-                yield _job_for(skipped, job)
-
-
-def _job_for(skipped: Skipped, like: Job) -> Job:
-    assert skipped.reason is SkipReason.STABLE_ABI
-    return replace(like, id=skipped.id, identifier=skipped.identifier, estimate=None)
-
-
-def _covered(job: Job, outcomes: Iterable[Outcome]) -> Outcome | None:
-    for earlier in outcomes:
-        if earlier.wheel and earlier.job.arch == job.arch and serves(earlier.wheel.name, job.identifier):
-            return Outcome(job, Status.COVERED, covered_by=earlier.wheel.name)
-    return None
-
-
-def _reused(request: BuildRequest, job: Job, ledger: Ledger) -> Outcome | None:
-    """Return the wheel of an equal earlier build, when it is still in the output directory, unchanged."""
-    if request.fresh:
-        return None
-    entry = ledger.find(job_key(request, job)) if job.id in request.environments else None
-    if entry is None:
-        return None
-    path = request.output_dir / entry.wheel.name
-    if not path.is_file() or sha256_of(path) != entry.wheel.sha256:
-        return None
-    return Outcome(job, Status.REUSED, wheel=entry.wheel)
-
-
-def _with_environment(request: BuildRequest, job: Job) -> BuildRequest:
-    """Add what the job's environment will hold, where that is known without making it."""
-    with suppress(BuildError):  # the job itself will say it
-        locked = known_environment(request, job)
-        if locked is not None:
-            known = JobEnvironment(locked, environment_directory(request, job, locked))
-            return replace(request, environments={**request.environments, job.id: known})
-    return request
 
 
 def _stop_when_engine_died(request: BuildRequest, outcome: Outcome, emit: Callable[[Event], None]) -> None:
