@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,9 @@ def test_builds_from_a_directory_with_hostile_names_then_warm_then_not_at_all(to
 
     (house / wheel).write_bytes(b"damaged")
     assert tool.build(".", *ONE, cwd=source).code == 0
-    assert manifest(house)["jobs"][0]["status"] == "built"
+    restored = manifest(house)["jobs"][0]
+    assert (restored["status"], restored["from_store"]) == ("reused", True)
+    assert sha256((house / wheel).read_bytes()).hexdigest() == first["wheel"]["sha256"]
 
 
 def test_a_failing_python_loses_nothing_and_the_next_run_builds_what_is_missing(tool: Tool, project: Any) -> None:
