@@ -1,6 +1,6 @@
 #include <math.h>
 
-double root(double number)
+double length(double number)
 {
-    return number < 0 ? -sqrt(-number) : sqrt(number);
+    return number < 0 ? -hypot(number, 1.0) : hypot(number, 2.0);
 }
