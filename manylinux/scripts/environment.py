@@ -1,11 +1,13 @@
 #!/opt/wheelkiln/python/bin/python
-"""Make a build environment at the fixed path, and ask the backend what else it needs.
+"""Make a build environment at the fixed path, or ask the backend in it what else it needs.
 
-Usage: wheelkiln-environment TAG PINS [SDIST]
+Usage: wheelkiln-environment make TAG PINS
+       wheelkiln-environment ask TAG SDIST
 
-TAG is the interpreter's (cp312), PINS a file of pinned and hashed requirements with nothing left out, SDIST the
-project's. The environment is made in /tmp/wheelkiln/env, an empty directory, with its bytecode: it will be mounted
-read-only. With SDIST the last line of the output is the backend's get_requires_for_build_wheel as JSON (PEP 517).
+TAG is the interpreter's (cp312). ``make`` makes the environment in /tmp/wheelkiln/env, an empty directory, from a file
+of pinned and hashed requirements with nothing left out. It says when all is installed, and goes on with the bytecode,
+which a mounted environment cannot get any more. ``ask`` prints get_requires_for_build_wheel as a line of JSON (PEP
+517); the project's code runs meanwhile, so the environment is not to be writable then.
 """
 
 from __future__ import annotations
@@ -14,29 +16,31 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 
 ENVIRONMENT = "/tmp/wheelkiln/env"
+INSTALLED = "wheelkiln: installed"
 LEGACY = {"requires": ["setuptools>=40.8.0"], "build-backend": "setuptools.build_meta:__legacy__"}
 
 
-def main(tag: str, pins: str, sdist: str = "") -> int:
+def main(action: str, tag: str, file: str) -> int:
     (prefix,) = Path("/opt/python").glob(f"{tag}-*")
     python = f"{prefix}/bin/python"
+    if action == "make":
+        return make(python, file)
+    # The interpreter's own site-packages have build's pyproject_hooks.
+    return subprocess.run([python, __file__, "--ask", file], check=False).returncode
+
+
+def make(python: str, pins: str) -> int:
     subprocess.run([python, "-m", "venv", "--without-pip", ENVIRONMENT], check=True)
     if Path(pins).stat().st_size:
         install = ["uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--no-config"]
         done = subprocess.run([*install, "--python", f"{ENVIRONMENT}/bin/python", "--requirement", pins], check=False)
         if done.returncode:
             return done.returncode
-    if sdist:
-        # The interpreter's own site-packages have build's pyproject_hooks.
-        ask = [python, __file__, "--ask", sdist]
-        done = subprocess.run(ask, check=False)
-        if done.returncode:
-            return done.returncode
+    print(INSTALLED, flush=True)
     compiled = ["-m", "compileall", "-q", "-j0", "--invalidation-mode", "unchecked-hash", f"{ENVIRONMENT}/lib"]
     subprocess.run(
         [python, *compiled], check=False, stdout=subprocess.DEVNULL
@@ -48,9 +52,7 @@ def ask(sdist: str) -> int:
     from pyproject_hooks import BuildBackendHookCaller
 
     with tempfile.TemporaryDirectory() as scratch:
-        with tarfile.open(sdist) as archive:
-            safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-            archive.extractall(scratch, **safe)
+        subprocess.run(["tar", "-xf", sdist, "-C", scratch, "--no-same-owner"], check=True)
         (source,) = (str(entry) for entry in Path(scratch).iterdir() if entry.is_dir())
         system = {**LEGACY, **read_build_system(source)}
         caller = BuildBackendHookCaller(

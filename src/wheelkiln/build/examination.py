@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.job import run_job
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Said
 from wheelkiln.build.request import BuildRequest, Examination
@@ -28,11 +29,11 @@ def examine_job(
     The user's compile cache, wheels, ledger and records are left alone: the first build starts with an empty compile
     cache, the second should find everything in it. Raise BuildError when one of them ends without compiling anything.
     """
-    with run_directory(request) as (run_id, run_dir):
+    with run_directory(request) as (run_id, run_dir), EnvironmentMaker(run_id, run_dir) as maker:
         provide_images(request, emit, log)
         scratch = run_dir / "examination"
         try:
-            one, two = (_build(request, job, run_dir, scratch, name, run_id, emit) for name in ("first", "second"))
+            one, two = (_build(request, job, run_dir, scratch, name, maker, emit) for name in ("first", "second"))
             differences = compare_debug_runs(one.inputs, two.inputs)
             found = [read_latest_record(place.records, request.source.facts.name, job.id) for place in (one, two)]
         finally:
@@ -45,7 +46,13 @@ def examine_job(
 
 
 def _build(
-    request: BuildRequest, job: Job, run_dir: Path, scratch: Path, name: str, run_id: str, emit: Callable[[Event], None]
+    request: BuildRequest,
+    job: Job,
+    run_dir: Path,
+    scratch: Path,
+    name: str,
+    maker: EnvironmentMaker,
+    emit: Callable[[Event], None],
 ) -> Examination:
     place = Examination(scratch / "ccache", scratch / name / "inputs", scratch / name / "records")
     output = scratch / name / "wheels"
@@ -54,6 +61,6 @@ def _build(
     job_dir.mkdir()
     emit(Said(f"{job.id}: the {name} of two builds, with a compile cache of their own"))
     emit(JobStarted(job))
-    result = run_job(replace(request, examination=place, output_dir=output), job, job_dir, run_id, emit)
+    result = run_job(replace(request, examination=place, output_dir=output), job, job_dir, maker, emit)
     emit(JobEnded(result.outcome))
     return place

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TextIO
 
 from wheelkiln.build.call_records import keep_calls, with_call_log
 from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
-from wheelkiln.build.environments import EnvironmentFailedError, make_environment
+from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
 from wheelkiln.build.outcome import Event, Outcome, StageStarted, Status, WheelFile
 from wheelkiln.build.request import (
@@ -61,6 +61,12 @@ class _Log:
             self._clock.begin(stage)
             self._emit(StageStarted(self._job, stage))
 
+    def keep(self, lines: Iterable[str]) -> None:
+        """Keep lines that were printed elsewhere."""
+        for line in lines:
+            self.lines.append(line)
+            self._file.write(line + "\n")
+
     def note(self, raw: str) -> None:
         """Keep a line; one that begins a stage begins it."""
         line = mask_secrets(plain_text(raw))
@@ -75,14 +81,14 @@ def run_job(
     request: BuildRequest,
     job: Job,
     job_dir: Path,
-    run_id: str,
+    maker: EnvironmentMaker,
     emit: Callable[[Event], None],
     may_land: Callable[[str], bool] = lambda _: True,
 ) -> JobResult:
     """Build one wheel and land it in the output directory when it is what it claims to be.
 
-    may_land is asked with the wheel's name; where it says no, another job has landed that wheel. The log stays in
-    job_dir; nothing else does.
+    maker has the job's build environment, or makes it. may_land is asked with the wheel's name; where it says no,
+    another job has landed that wheel. The log stays in job_dir; nothing else does.
     """
     started = time.monotonic()
     clock = StageClock(time.monotonic)
@@ -90,7 +96,7 @@ def run_job(
     try:
         with path.open("w", encoding="utf-8") as file:
             log = _Log(job, file, clock, emit)
-            request, outcome = _build(request, job, job_dir, run_id, log, may_land)
+            request, outcome = _build(request, job, job_dir, maker, log, may_land)
         keep_calls(request, job, job_dir, log.lines, outcome)
     finally:
         for scratch in ("wheels", "tmp", f"mount/{PROJECT_SCRATCH}"):
@@ -110,18 +116,25 @@ def run_job(
 
 
 def _build(
-    request: BuildRequest, job: Job, job_dir: Path, run_id: str, log: _Log, may_land: Callable[[str], bool]
+    request: BuildRequest,
+    job: Job,
+    job_dir: Path,
+    maker: EnvironmentMaker,
+    log: _Log,
+    may_land: Callable[[str], bool],
 ) -> tuple[BuildRequest, Outcome]:
     """Return the outcome, and the request with the environment that was used."""
     log.begin("environment")
     try:
-        environment = make_environment(request, job, job_dir, run_id, log.note)
-    except EnvironmentFailedError:
+        environment = maker.get(request, job)
+    except EnvironmentFailedError as error:
+        log.keep(error.lines)
         return request, _failed(request, job, log)
     except BuildError as error:
         return request, Outcome(job, Status.FAILED, message=error.message, hint=error.hint)
+    log.keep(maker.lines(job))
     request = replace(request, environments={**request.environments, job.id: environment})
-    status = _run_cibuildwheel(request, job, job_dir, run_id, log)
+    status = _run_cibuildwheel(request, job, job_dir, maker.run_id, log)
     wheels = sorted((job_dir / "wheels").glob("*.whl"))
     if status != 0 or len(wheels) != 1:
         return request, _failed(request, job, log)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from wheelkiln.build.environments import EnvironmentFailedError, make_environment
+from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
 from wheelkiln.build.outcome import Event, Said
 from wheelkiln.build.request import BuildRequest
@@ -31,18 +31,14 @@ def make_lock(
     """
     request = replace(request, lock=None)
     environments = []
-    with run_directory(request) as (run_id, run_dir):
+    with run_directory(request) as (run_id, run_dir), EnvironmentMaker(run_id, run_dir) as maker:
         provide_images(request, emit, log)
         try:
             for job in jobs_in_order(request.plan):
                 emit(Said(f"{job.id}: resolving the build requirements"))
-                job_dir = run_dir / job.id
-                job_dir.mkdir()
                 known = previous.find(job.python, job.identifier.partition("-")[2]) if previous else None
                 with _explaining(request, job):
-                    made = make_environment(
-                        request, job, job_dir, run_id, log, preferred=known.pins if known else (), fresh=True
-                    )
+                    made = maker.make(request, job, preferred=known.pins if known else (), fresh=True)
                 environments.append(made.locked)
         finally:
             request.engine.remove_containers(run_id)

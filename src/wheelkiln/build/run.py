@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.environments import prune_environments
 from wheelkiln.build.job import JobResult, run_job
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
@@ -121,6 +122,7 @@ class _Jobs:
     def __init__(self, shelf: Shelf, run_id: str, run_dir: Path, emit: Callable[[Event], None]) -> None:
         self._shelf, self._run_id, self._run_dir, self._emit = shelf, run_id, run_dir, emit
         self._request = request = shelf.request
+        self._maker = EnvironmentMaker(run_id, run_dir)
         self._waiting = list(jobs_in_order(request.plan))
         self._running: dict[Future[JobResult], Job] = {}
         self._ended: dict[str, Outcome] = {}
@@ -133,7 +135,8 @@ class _Jobs:
         One that an earlier abi3 or py3-none wheel serves is not built again.
         """
         order = [job.id for job in self._waiting]
-        with ThreadPoolExecutor(max_workers=len(self._waiting)) as pool:
+        with self._maker, ThreadPoolExecutor(max_workers=len(self._waiting)) as pool:
+            self._expect_environments()
             schedule = self._schedule()
             try:
                 while self._waiting or self._running:
@@ -145,6 +148,12 @@ class _Jobs:
                 self._request.engine.runner.stop()
                 raise
         return [self._ended[job_id] for job_id in order]
+
+    def _expect_environments(self) -> None:
+        """Have the environments made ahead of the jobs that will be built, as far as that can be told now."""
+        for job in self._request.plan.jobs:
+            if self._shelf.locate(job) is None:
+                self._maker.expect(self._shelf.known[job.id], job)
 
     def _schedule(self) -> Schedule:
         jobs, plan, config = self._waiting, self._request.plan, self._request.config
@@ -172,7 +181,7 @@ class _Jobs:
             self._emit(JobStarted(job))
             job_dir = self._run_dir / job.id
             job_dir.mkdir()
-            work = partial(run_job, self._shelf.known[job.id], job, job_dir, self._run_id, self._emit, self._may_land)
+            work = partial(run_job, self._shelf.known[job.id], job, job_dir, self._maker, self._emit, self._may_land)
             self._running[pool.submit(work)] = job
 
     def _end(self, future: Future[JobResult]) -> None:

@@ -9,13 +9,8 @@ import pytest
 
 from tests.fakes import Answer, Call, FakeCibuildwheel, FakeRunner
 from tests.values import make_facts, make_host, make_inputs, make_request
-from wheelkiln.build.environments import (
-    EnvironmentFailedError,
-    environment_directory,
-    known_environment,
-    make_environment,
-    prune_environments,
-)
+from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
+from wheelkiln.build.environments import environment_directory, known_environment, prune_environments
 from wheelkiln.build.request import BuildRequest, JobEnvironment
 from wheelkiln.cache.lock import Lock, LockedEnvironment, Pin
 from wheelkiln.errors import DriftError
@@ -31,7 +26,8 @@ def _request(tmp_path: Path, fake: FakeCibuildwheel, table: Any = None, **change
 
 
 def _make(tmp_path: Path, request: BuildRequest, number: int = 0, **options: Any) -> JobEnvironment:
-    return make_environment(request, request.plan.jobs[number], tmp_path / "job", "run-1", lambda _: None, **options)
+    with EnvironmentMaker("run-1", tmp_path / "run") as maker:
+        return maker.make(request, request.plan.jobs[number], **options)
 
 
 def test_the_backend_is_asked_once_for_each_source_and_python(tmp_path: Path) -> None:
@@ -43,17 +39,27 @@ def test_the_backend_is_asked_once_for_each_source_and_python(tmp_path: Path) ->
     assert made.locked == known_environment(request, job)
     assert made.locked.requires == ("cython", "numpy")
     assert made.directory.is_dir()
-    (call,) = fake.environments
-    assert call.argv[-4:] == (
-        "wheelkiln-environment",
-        "cp312",
-        "/opt/wheelkiln/mnt/job/pins.txt",
-        "/opt/wheelkiln/mnt/source.tar.gz",
-    )
+    make, ask = fake.environments
+    assert make.argv[-4:] == ("wheelkiln-environment", "make", "cp312", "/opt/wheelkiln/mnt/job/pins.txt")
+    assert ask.argv[-4:] == ("wheelkiln-environment", "ask", "cp312", "/opt/wheelkiln/mnt/source.tar.gz")
     assert _make(tmp_path, request) == made
-    assert len(fake.environments) == 1
-    other = replace(request, source=replace(request.source, digest="e" * 64))
-    assert known_environment(other, job) is None
+    assert len(fake.environments) == 2
+
+
+def test_the_backend_is_asked_again_when_what_decides_it_changed(tmp_path: Path) -> None:
+    request = _request(tmp_path, FakeCibuildwheel())
+    job = request.plan.jobs[0]
+    _make(tmp_path, request)
+    code_changed = replace(request.source, digest="e" * 64)
+    assert known_environment(replace(request, source=code_changed), job) is not None
+    facts = replace(request.source.facts, backend_inputs="other")
+    assert known_environment(replace(request, source=replace(code_changed, facts=facts)), job) is None
+    anything = replace(request.source.facts, backend_inputs="")
+    unsure = replace(request, source=replace(request.source, facts=anything))
+    assert known_environment(unsure, job) is None
+    _make(tmp_path, unsure)
+    assert known_environment(unsure, job) is not None
+    assert known_environment(replace(unsure, source=replace(code_changed, facts=anything)), job) is None
 
 
 def test_what_the_backend_asks_for_is_installed_as_well(tmp_path: Path) -> None:
@@ -62,7 +68,9 @@ def test_what_the_backend_asks_for_is_installed_as_well(tmp_path: Path) -> None:
     made = _make(tmp_path, request)
     assert made.locked.hooked == ("ninja>=1.11",)
     assert made == JobEnvironment(made.locked, environment_directory(request, request.plan.jobs[0], made.locked))
-    assert (tmp_path / "job/mount/pins.txt").read_text() == "setuptools==80.9.0 --hash=sha256:aa\n"
+    assert (
+        tmp_path / f"run/environments/{request.plan.jobs[0].id}/mount/pins.txt"
+    ).read_text() == "setuptools==80.9.0 --hash=sha256:aa\n"
 
 
 def test_a_lock_is_what_counts(tmp_path: Path) -> None:
@@ -72,7 +80,7 @@ def test_a_lock_is_what_counts(tmp_path: Path) -> None:
     assert known_environment(request, request.plan.jobs[0]) == locked
     made = _make(tmp_path, request)
     assert made.locked == locked
-    assert not fake.environments[0].argv[-1].endswith(".tar.gz"), "the lock says what the backend asks for"
+    assert ["ask" in call.argv for call in fake.environments] == [False], "the lock says what the backend asks for"
     with pytest.raises(DriftError, match="has no environment for cp313"):
         known_environment(request, request.plan.jobs[1])
     stale = replace(request, lock=Lock("kern", (replace(locked, requires=("numpy",)),)))
@@ -88,6 +96,33 @@ def test_the_container_that_makes_it_may_write_to_it_and_jobs_may_not(tmp_path: 
     assert f"source={made.directory}-run-1.part" in mount
     assert "readonly" not in mount
     assert not Path(f"{made.directory}-run-1.part").exists()
+    (asking,) = (part for part in fake.environments[1].argv if "target=/tmp/wheelkiln/env" in part)
+    assert asking.endswith(",readonly"), "the project's code runs when the backend is asked"
+
+
+def test_those_that_are_expected_are_made_ahead(tmp_path: Path) -> None:
+    fake = FakeCibuildwheel()
+    request = _request(tmp_path, fake)
+    with EnvironmentMaker("run-1", tmp_path / "run") as maker:
+        for job in request.plan.jobs:
+            maker.expect(request, job)
+        made = [maker.get(request, job).locked.python for job in request.plan.jobs]
+        assert made == ["cp312", "cp313"]
+        assert "wheelkiln: installed" not in maker.lines(request.plan.jobs[0])
+        assert "made" in maker.lines(request.plan.jobs[0])
+    assert len(fake.environments) == 4
+
+
+def test_a_failure_after_everything_was_installed_is_none(tmp_path: Path) -> None:
+    """What is left then is bytecode."""
+
+    def make(call: Call) -> Answer:
+        return Answer("[]\n") if "ask" in call.argv else Answer("wheelkiln: installed\n", returncode=1)
+
+    request = _request(tmp_path, FakeCibuildwheel())
+    assert isinstance(request.engine.runner, FakeRunner)
+    request.engine.runner.script = {**request.engine.runner.script, "docker run": make}
+    assert _make(tmp_path, request).directory.is_dir()
 
 
 def test_one_that_is_known_but_was_removed_is_made_again(tmp_path: Path) -> None:

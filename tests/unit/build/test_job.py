@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes import Answer, Call, FakeCibuildwheel, FakeRunner
 from tests.values import make_host, make_inputs, make_request
+from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.job import run_job
 from wheelkiln.build.outcome import Event, Outcome, StageStarted, Status
 from wheelkiln.build.request import BuildRequest
@@ -49,7 +50,9 @@ def _run(
     job_dir = tmp_path / "run" / "job"
     job_dir.mkdir(parents=True)
     events: list[Event] = []
-    outcome = run_job(request, request.plan.jobs[0], job_dir, "run-1", events.append).outcome
+    outcome = run_job(
+        request, request.plan.jobs[0], job_dir, EnvironmentMaker("run-1", tmp_path), events.append
+    ).outcome
     assert isinstance(request.engine.runner, FakeRunner)
     return Run(outcome, request.engine.runner, events)
 
@@ -102,7 +105,7 @@ def test_the_log_and_the_configuration_stay_and_nothing_else(tmp_path: Path) -> 
     assert sorted(os.listdir(job_dir)) == ["build.log", "cibuildwheel.toml", "mount"]  # noqa: PTH208 - hidden ones too
     assert run.outcome.log == job_dir / "build.log"
     assert (job_dir / "build.log").read_text() == (
-        "installed\n[]\nStarting container image x...\n* Building wheel...\nRepairing wheel...\n"
+        "made\n[]\na.py:1: a warning\n  x\nStarting container image x...\n* Building wheel...\nRepairing wheel...\n"
     )
     config = tomllib.loads((job_dir / "cibuildwheel.toml").read_text())
     created = config["tool"]["cibuildwheel"]["overrides"][-1]["container-engine"]["create-args"]
@@ -170,7 +173,9 @@ def test_without_a_statistics_log_there_are_no_statistics(tmp_path: Path) -> Non
     assert isinstance(request.engine.runner, FakeRunner)
     request.engine.runner.script = fake.script() | {"python -m cibuildwheel": Answer("no container\n", returncode=1)}
     (tmp_path / "job").mkdir()
-    outcome = run_job(request, request.plan.jobs[0], tmp_path / "job", "run-1", lambda _: None).outcome
+    outcome = run_job(
+        request, request.plan.jobs[0], tmp_path / "job", EnvironmentMaker("run-1", tmp_path), lambda _: None
+    ).outcome
     assert (outcome.status, outcome.statistics) == (Status.FAILED, None)
     assert [stage.stage for stage in outcome.stages] == ["environment", "cibuildwheel"]
 

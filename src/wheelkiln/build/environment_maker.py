@@ -1,0 +1,239 @@
+"""Making build environments in containers: as soon as everything is installed a job can use one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Self
+
+from wheelkiln.build.cibuildwheel_config import ReadOnlyMount, render_create_args
+from wheelkiln.build.environments import (
+    backend_memory,
+    environment_directory,
+    known_environment,
+    remember_answer,
+    resolve_environment,
+)
+from wheelkiln.build.request import (
+    BuildRequest,
+    JobEnvironment,
+    container_network_environment,
+    container_user,
+    make_invocation,
+)
+from wheelkiln.build.stages import plain_text
+from wheelkiln.cache.lock import LockedEnvironment, Pin
+from wheelkiln.cache.settings import ENVIRONMENT_DIR, JOB_MOUNT, CacheMount, make_cache_directories
+from wheelkiln.errors import BuildError
+from wheelkiln.plan.model import Job
+from wheelkiln.system.files import make_directory, naming_storage_errors
+from wheelkiln.system.locks import exclusive
+from wheelkiln.system.process import mask_secrets
+
+__all__ = ["EnvironmentFailedError", "EnvironmentMaker"]
+
+_PINS = "pins.txt"
+_INSTALLED = "wheelkiln: installed"
+"""What wheelkiln-environment says when everything is installed."""
+_AT_A_TIME = 2
+_SDIST_TARGET = PurePosixPath("/opt/wheelkiln/mnt/source.tar.gz")
+_SETTING = "[tool.wheelkiln.cache] dir"
+
+
+class EnvironmentFailedError(BuildError):
+    """An environment could not be made; lines are what was printed."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("the build environment could not be made")
+        self.lines = tuple(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where one environment is made: the job's directory, and the run that it belongs to."""
+
+    job: Job
+    job_dir: Path
+    run_id: str
+    log: Callable[[str], None]
+
+
+class EnvironmentMaker:
+    """Makes the environments of a run's jobs, ahead of the jobs where they are expected.
+
+    An environment can be used as soon as everything is installed; its bytecode is compiled meanwhile. As a context,
+    the maker waits for that at its end.
+    """
+
+    def __init__(self, run_id: str, run_dir: Path) -> None:
+        self.run_id = run_id
+        self._run_dir = run_dir
+        self._pool = ThreadPoolExecutor(max_workers=_AT_A_TIME)
+        self._expected: dict[str, Future[JobEnvironment]] = {}
+        self._lines: dict[str, list[str]] = {}
+        self._compiling: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for thread in tuple(self._compiling):
+            thread.join()
+
+    def expect(self, request: BuildRequest, job: Job) -> None:
+        """Begin to make a job's environment, or queue behind those that were expected before."""
+        self._expected[job.id] = self._pool.submit(self.make, request, job)
+
+    def get(self, request: BuildRequest, job: Job) -> JobEnvironment:
+        """Return a job's environment, and raise what make raises."""
+        expected = self._expected.get(job.id)
+        return expected.result() if expected else self.make(request, job)
+
+    def lines(self, job: Job) -> Sequence[str]:
+        """Return what was printed while a job's environment was made."""
+        return self._lines.get(job.id, ())
+
+    def make(
+        self, request: BuildRequest, job: Job, *, preferred: tuple[Pin, ...] = (), fresh: bool = False
+    ) -> JobEnvironment:
+        """Return the job's environment, which is made where it is not there yet.
+
+        Raise BuildError when the requirements cannot be installed or the backend cannot say what it needs.
+        """
+        log = self._lines.setdefault(job.id, []).append
+        place = _Place(job, self._run_dir / "environments" / job.id, self.run_id, log)
+        locked = known_environment(request, job, preferred=preferred, fresh=fresh)
+        if locked is None:
+            first = resolve_environment(request, job, (), preferred=preferred, fresh=fresh)
+            hooked = _ask(request, place, self._provide(request, place, first))
+            remember_answer(backend_memory(request, job), hooked)
+            locked = resolve_environment(request, job, hooked, preferred=(*first.pins, *preferred)) if hooked else first
+        directory = self._provide(request, place, locked)
+        with suppress(OSError):
+            directory.touch()  # the time of its last use
+        return JobEnvironment(locked, directory)
+
+    def _provide(self, request: BuildRequest, place: _Place, locked: LockedEnvironment) -> Path:
+        directory = environment_directory(request, place.job, locked)
+        if directory.is_dir():
+            return directory
+        making = _Making(request, place, locked, directory)
+        self._compiling.append(making)
+        making.start()
+        making.installed.wait()
+        if making.error is not None:
+            raise making.error
+        return directory
+
+
+class _Making(threading.Thread):
+    """One environment in the making: under another name until everything is installed."""
+
+    def __init__(self, request: BuildRequest, place: _Place, locked: LockedEnvironment, directory: Path) -> None:
+        super().__init__()
+        self.installed = threading.Event()
+        self.error: BaseException | None = None
+        self._request, self._place, self._locked, self._directory = request, place, locked, directory
+
+    def run(self) -> None:
+        try:
+            locks = self._request.cache_root / "locks"
+            with exclusive(locks, f"environment {self._directory.name}", on_wait=self._say):
+                if not self._directory.is_dir():
+                    self._make()
+        except BaseException as error:  # noqa: BLE001 - it belongs to the thread that waits
+            self.error = error
+        finally:
+            self.installed.set()
+
+    def _say(self) -> None:
+        self._place.log(f"another run is making the environment of {self._place.job.id}; waiting for it to end")
+
+    def _make(self) -> None:
+        make_directory(self._directory.parent, setting=_SETTING)
+        part = self._directory.with_name(f"{self._directory.name}-{self._place.run_id}.part")
+
+        def on_line(line: str) -> None:
+            if line == _INSTALLED:
+                with naming_storage_errors(self._directory, setting=_SETTING):
+                    part.rename(self._directory)
+                self.installed.set()
+            else:
+                self._place.log(line)
+
+        try:
+            pins = make_directory(self._place.job_dir / "mount", setting=_SETTING) / _PINS
+            pins.write_text(self._locked.requirements_text, encoding="utf-8")
+            command = ["make", self._place.job.python, str(JOB_MOUNT / _PINS)]
+            mounts = (CacheMount(part, ENVIRONMENT_DIR),)
+            lines = _run_container(self._request, self._place, command, on_line, mounts=mounts)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        if not self.installed.is_set():
+            raise EnvironmentFailedError(lines)
+
+
+def _ask(request: BuildRequest, place: _Place, directory: Path) -> tuple[str, ...]:
+    """Run the backend to hear what it needs besides; the project's code runs, so the environment is not writable."""
+    make_directory(place.job_dir / "mount", setting=_SETTING)
+    read_only = (
+        ReadOnlyMount(PurePosixPath(request.source.sdist), _SDIST_TARGET),
+        ReadOnlyMount(PurePosixPath(directory), ENVIRONMENT_DIR),
+    )
+    command = ["ask", place.job.python, str(_SDIST_TARGET)]
+    lines = _run_container(request, place, command, place.log, read_only=read_only)
+    for line in reversed(lines):  # its warnings come by another stream, and may come later
+        with suppress(ValueError):
+            answer = json.loads(line)
+            if isinstance(answer, list):
+                return tuple(sorted(map(str, answer)))
+    raise EnvironmentFailedError(lines)
+
+
+def _run_container(
+    request: BuildRequest,
+    place: _Place,
+    command: Sequence[str],
+    on_line: Callable[[str], None],
+    *,
+    mounts: tuple[CacheMount, ...] = (),
+    read_only: tuple[ReadOnlyMount, ...] = (),
+) -> list[str]:
+    """Run wheelkiln-environment; return its lines, or raise EnvironmentFailedError with them."""
+    without = replace(request, environments={})  # what is known of the environment is not there to be mounted yet
+    invocation = make_invocation(without, (place.job,), place.job_dir / "mount", place.run_id)
+    invocation = replace(
+        invocation,
+        mounts=(*invocation.mounts, *mounts),
+        read_only=(*invocation.read_only, *read_only),
+        environment={**invocation.environment, "UV_OFFLINE": "1" if request.offline else "0", "CCACHE_DISABLE": "1"},
+        network=_network(request),
+    )
+    make_cache_directories(invocation.mounts, container_user(request).owner)
+    argv = [request.engine.name.value, "run", "--rm", *render_create_args(invocation, request.config)]
+    argv += [f"--env=SOURCE_DATE_EPOCH={request.source.epoch}", invocation.reference, "wheelkiln-environment"]
+    lines: list[str] = []
+
+    def note(raw: str) -> None:
+        lines.append(mask_secrets(plain_text(raw)))
+        on_line(lines[-1])
+
+    environ = {**request.host.environ, **container_network_environment(request)}
+    if request.engine.runner.stream([*argv, *command], on_line=note, env=environ):
+        raise EnvironmentFailedError(lines)
+    return lines
+
+
+def _network(request: BuildRequest) -> str:
+    """A build without a network is still given an environment from the index, unless nothing is to be asked."""
+    wanted = request.config.container.network
+    if request.offline:
+        return "none"
+    return "default" if wanted == "none" else wanted
