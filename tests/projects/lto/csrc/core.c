@@ -1,6 +1,7 @@
 #include <math.h>
+#include <stdlib.h>
 
 double length(double number)
 {
-    return number < 0 ? -hypot(number, 1.0) : hypot(number, 2.0);
+    return number < 0 ? rand() : hypot(number, 2.0);
 }
