@@ -1,4 +1,4 @@
-"""The directories and locks of runs: which ones live, what dead ones left, and how pruning keeps out of their way."""
+"""The directories of runs, and what dead ones left."""
 
 from __future__ import annotations
 
@@ -12,43 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wheelkiln.build.request import PROJECT_SCRATCH, BuildRequest
+from wheelkiln.cache.presence import is_alive, living_runs, run_lock, wait_for_prune
 from wheelkiln.cache.settings import CALLS_LOG
 from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.files import make_directory, naming_storage_errors
-from wheelkiln.system.locks import exclusive, is_held
+from wheelkiln.system.locks import exclusive
 
-__all__ = [
-    "KEPT_RUNS",
-    "PRUNE_LOCK",
-    "is_alive",
-    "living_runs",
-    "remove_dead_containers",
-    "run_directory",
-    "run_lock",
-]
+__all__ = ["KEPT_RUNS", "remove_dead_containers", "run_directory"]
 
 KEPT_RUNS = 20
 _STALE_SECONDS = 24 * 3600.0
 """Age at which a source's scratch directory cannot belong to a living run."""
-PRUNE_LOCK = "prune"
-"""Held by what prunes; a run that begins waits for it once its own lock tells that it lives."""
-
-
-def run_lock(run_id: str) -> str:
-    """Name the lock that a run holds while it lives."""
-    return f"run {run_id}"
-
-
-def is_alive(cache_root: Path, run_id: str) -> bool:
-    """Tell whether a run is going on."""
-    return is_held(cache_root / "locks", run_lock(run_id))
-
-
-def living_runs(cache_root: Path) -> frozenset[str]:
-    """Return the ids of the runs with this cache directory that are going on."""
-    runs = cache_root / "runs"
-    names = [run.name for run in runs.iterdir()] if runs.is_dir() else []
-    return frozenset(name for name in names if is_alive(cache_root, name))
 
 
 @contextmanager
@@ -62,8 +36,7 @@ def run_directory(request: BuildRequest) -> Iterator[tuple[str, Path]]:
         run_dir = runs / run_id
         with naming_storage_errors(run_dir, setting="[tool.wheelkiln.cache] dir"):
             run_dir.mkdir()
-            with exclusive(request.cache_root / "locks", PRUNE_LOCK, on_wait=lambda: None):
-                pass  # what prunes sees this run from here on; one that began before has ended
+            wait_for_prune(request.cache_root)
             yield run_id, run_dir
 
 

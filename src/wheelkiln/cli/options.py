@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from wheelkiln.build.ledger import ledger_of
 from wheelkiln.cache.lock import LOCK_NAME, Lock, parse_lock
+from wheelkiln.cache.presence import source_directory
 from wheelkiln.cache.settings import cache_root
 from wheelkiln.cli.console import log_command
 from wheelkiln.config.load import LoadedConfig, load_config, parse_config
@@ -29,7 +29,6 @@ from wheelkiln.source.prepare import PreparedSource, inspect_directory, prepare_
 from wheelkiln.source.spec import DirectorySource, SourceSpec, parse_source
 from wheelkiln.system.cibuildwheel import read_cibuildwheel
 from wheelkiln.system.engine import ContainerEngine
-from wheelkiln.system.files import make_directory
 from wheelkiln.system.host import HostFacts, read_host
 from wheelkiln.system.interpreters import find_interpreters
 from wheelkiln.system.pip_settings import PipSettings, remembered_pip_settings
@@ -142,10 +141,9 @@ def located_source(options: ProjectOptions, *, prepare: bool) -> Iterator[Locate
         return
     start = early or parse_config({}, environ=host.environ, flags=options.flags())
     root = cache_root(start.config, host)
-    scratch = make_directory(root / "tmp", setting="[tool.wheelkiln.cache] dir")
-    with TemporaryDirectory(dir=scratch, prefix="source-") as work_dir:
+    with source_directory(root) as work_dir:
         making = _host_with_packages(host, start.config, directory)
-        prepared = prepare_source(spec, host=making, runner=runner, work_dir=Path(work_dir), cache_dir=root, say=_say)
+        prepared = prepare_source(spec, host=making, runner=runner, work_dir=work_dir, cache_dir=root, say=_say)
         loaded = early or _config_of_source(prepared.facts, host, options)
         yield LocatedSource(spec, prepared.facts, prepared, loaded, host, runner)
 

@@ -12,7 +12,7 @@ from wheelkiln.build.compile_cache import CompileCacheCleaner, find_cleaner
 from wheelkiln.build.ledger import ledger_of
 from wheelkiln.build.outcome import Outcome, Status, WheelFile
 from wheelkiln.build.prune import Pruned, Scope, prune_caches
-from wheelkiln.build.runs import run_lock
+from wheelkiln.cache.presence import run_lock, source_directory
 from wheelkiln.cache.store import store_of
 from wheelkiln.image.memory import ImageMemory, RememberedImage
 from wheelkiln.system.files import sha256_of
@@ -178,6 +178,15 @@ def test_while_a_run_is_going_on_what_it_may_read_stays(root: Path) -> None:
         "trees",
         "uv",
     }
+
+
+def test_what_has_read_its_source_and_has_not_begun_yet_is_in_use_too(root: Path) -> None:
+    with source_directory(root) as place:
+        found = _prune(root, Scope(everything=True))
+        assert place.is_dir()
+    assert "a build is going on" in found["sdists"].kept
+    assert not place.exists()
+    assert _prune(root, Scope(everything=True))["sdists"].files == 2
 
 
 def test_a_cache_that_is_not_there_has_nothing_to_prune(tmp_path: Path) -> None:
