@@ -149,7 +149,8 @@ class _Making(threading.Thread):
                 if not self._directory.is_dir():
                     self._make()
         except BaseException as error:  # noqa: BLE001 - it belongs to the thread that waits
-            self.error = error
+            if not self.installed.is_set():  # else all that is missing is bytecode
+                self.error = error
         finally:
             self.installed.set()
 
