@@ -75,6 +75,11 @@ MANIFEST_FIELDS = {
     "skipped[].detail": "Why, in words.",
     "skipped[].covered_by": "Id of the job whose wheel is expected to serve it; empty otherwise.",
     "seconds": "Wall time of the whole run.",
+    "sharing.repeated": "Compilations of jobs that an earlier Python's job of the same run had made as well.",
+    "sharing.shared": "Of these: had the same result, so that one compilation served both.",
+    "sharing.dependent": "Had the same options and another text: they see the Python.",
+    "sharing.apart": "Had other options, so that nothing can be shared.",
+    "sharing.flags": "The options that differed, the most frequent first.",
 }
 UNITS = {"seconds": "seconds", "epoch": "seconds since 1970", "time": "seconds since 1970", "size": "bytes"}
 

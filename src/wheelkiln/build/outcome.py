@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from wheelkiln.cache.sharing import Sharing
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.image.provide import BuiltImage
 from wheelkiln.plan.model import Job
@@ -80,11 +81,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """All outcomes of a run, and the images that it used."""
+    """All outcomes of a run, the images that it used, and what its jobs shared in the compile cache."""
 
     outcomes: tuple[Outcome, ...]
     images: tuple[BuiltImage, ...]
     seconds: float
+    sharing: Sharing = field(default_factory=Sharing)
 
     @property
     def failed(self) -> tuple[Outcome, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
@@ -18,6 +19,8 @@ from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.reuse import Shelf, find_covering, jobs_in_order, know_environments, known_images, make_shelf
 from wheelkiln.build.runs import remove_dead_containers, run_directory
 from wheelkiln.build.schedule import Schedule
+from wheelkiln.cache.records import JobRecord, read_latest_record
+from wheelkiln.cache.sharing import Sharing, add_sharing, count_sharing
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.bake import BuildOptions
 from wheelkiln.image.memory import ImageMemory
@@ -51,7 +54,18 @@ def run_build(request: BuildRequest, emit: Callable[[Event], None], log: Callabl
         known = know_environments(request)
         served = _serve_without_building(request, known, emit)
         outcomes, images = served or _build_missing(request, known, run_id, run_dir, emit, log)
-    return RunResult(outcomes, images, round(time.monotonic() - started, 3))
+    return RunResult(outcomes, images, round(time.monotonic() - started, 3), _count_sharing(request, outcomes))
+
+
+def _count_sharing(request: BuildRequest, outcomes: Iterable[Outcome]) -> Sharing:
+    """Count what the jobs that were built shared, for each image and cache namespace."""
+    built: dict[tuple[str, str], list[JobRecord]] = defaultdict(list)
+    for outcome in outcomes:
+        job = outcome.job
+        if outcome.status is Status.BUILT:
+            record = read_latest_record(request.cache_root, request.source.facts.name, job.id)
+            built[job.image, job.namespace] += [record] if record else []
+    return add_sharing(map(count_sharing, built.values()))
 
 
 def _serve_without_building(

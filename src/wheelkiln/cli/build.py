@@ -30,7 +30,7 @@ from wheelkiln.plan.model import Plan
 from wheelkiln.plan.project_settings import merge_environment_variables
 from wheelkiln.report.manifest import MANIFEST_NAME, make_manifest, write_manifest_text
 from wheelkiln.report.tables import outcome_table
-from wheelkiln.report.text import format_seconds, format_size
+from wheelkiln.report.text import format_seconds, format_sharing, format_size
 from wheelkiln.system.engine import ContainerEngine, EngineName, find_engine
 from wheelkiln.system.files import naming_storage_errors, write_text_atomically
 from wheelkiln.system.process import mask_secrets
@@ -166,6 +166,9 @@ def _print_report(request: BuildRequest, result: RunResult) -> None:
     console.print()
     console.print(outcome_table(result.outcomes, console.width))
     console.print()
+    sharing = format_sharing(result.sharing)
+    if sharing:
+        click.echo(sharing)
     ran = {outcome.job.id for outcome in result.outcomes}
     print_skipped([skipped for skipped in request.plan.skipped if skipped.id not in ran], err=False)
     for outcome in result.outcomes:

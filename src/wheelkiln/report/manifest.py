@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from wheelkiln.build.cold import ColdComparison, Verdict
 from wheelkiln.build.outcome import Outcome, RunResult, StageSeconds, Status, WheelFile
 from wheelkiln.build.request import BuildRequest
+from wheelkiln.cache.sharing import Sharing
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.plan.model import Skipped
 
@@ -94,6 +95,7 @@ class Manifest:
     jobs: tuple[ManifestJob, ...]
     skipped: tuple[Skipped, ...]
     seconds: float
+    sharing: Sharing = field(default_factory=Sharing)
 
 
 def make_manifest(request: BuildRequest, result: RunResult, *, version: str) -> Manifest:
@@ -122,6 +124,7 @@ def make_manifest(request: BuildRequest, result: RunResult, *, version: str) -> 
         jobs=tuple(_make_job(outcome) for outcome in result.outcomes),
         skipped=tuple(skipped for skipped in request.plan.skipped if skipped.id not in ran),
         seconds=result.seconds,
+        sharing=result.sharing,
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from wheelkiln.cache.sharing import Sharing
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.plan.model import Skipped
 
-__all__ = ["format_cache", "format_seconds", "format_size", "group_skipped"]
+__all__ = ["format_cache", "format_seconds", "format_sharing", "format_size", "group_skipped"]
 
 
 def format_seconds(seconds: float | None) -> str:
@@ -43,3 +44,16 @@ def group_skipped(skipped: Iterable[Skipped]) -> list[tuple[list[str], str]]:
     for item in skipped:
         groups.setdefault(item.detail, []).append(item.id)
     return [(ids, detail) for detail, ids in groups.items()]
+
+
+def format_sharing(sharing: Sharing) -> str:
+    """Say what the Pythons of a run shared; empty where there was nothing to share."""
+    if not sharing.repeated:
+        return ""
+    told = [f"{sharing.shared} of {sharing.repeated} compilations that an earlier Python had made were shared"]
+    if sharing.dependent:
+        told.append(f"{sharing.dependent} see the Python")
+    if sharing.apart:
+        flags = f" ({', '.join(sharing.flags)})" if sharing.flags else ""
+        told.append(f"{sharing.apart} have other flags{flags}")
+    return "between Pythons: " + "; ".join(told)
