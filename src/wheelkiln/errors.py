@@ -6,6 +6,7 @@ from typing import ClassVar
 
 __all__ = [
     "BuildError",
+    "CacheGateError",
     "ConfigError",
     "DriftError",
     "EnvironmentProblem",
@@ -75,6 +76,12 @@ class VerificationError(WheelkilnError):
     """A wheel is not what it claims to be."""
 
     exit_code = 8
+
+
+class CacheGateError(WheelkilnError):
+    """A compile cache that was restored served fewer calls than the configuration asks for."""
+
+    exit_code = 9
 
 
 class InterruptedRun(WheelkilnError):

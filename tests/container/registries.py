@@ -12,7 +12,15 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-__all__ = ["dying_registry", "own_address", "real_registry", "serve_directory"]
+__all__ = [
+    "dying_registry",
+    "free_port",
+    "own_address",
+    "real_registry",
+    "serve_directory",
+    "serving",
+    "wait_for_server",
+]
 
 _UNUSABLE = "$2y$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC"
 """A password's hash (bcrypt): nobody logs in."""
@@ -25,7 +33,7 @@ def real_registry(place: Path, *, login: bool = False) -> Iterator[str]:
     program = shutil.which(PROGRAM)
     assert program is not None
     place.mkdir(parents=True)
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     (place / "htpasswd").write_text(f"user:{_UNUSABLE}\n")
     (place / "config.yml").write_text(
         f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: '{place}/data'}}}}\nhttp: {{addr: {address}}}\n"
@@ -34,7 +42,7 @@ def real_registry(place: Path, *, login: bool = False) -> Iterator[str]:
     with (place / "log").open("wb") as log:
         process = subprocess.Popen([program, "serve", str(place / "config.yml")], stdout=log, stderr=log)
     try:
-        _wait_for(address)
+        wait_for_server(address)
         yield address
     finally:
         process.kill()
@@ -64,7 +72,7 @@ def dying_registry() -> Iterator[str]:
 
         def log_message(self, *_: object) -> None: ...
 
-    with _serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
         yield f"127.0.0.1:{port}"
 
 
@@ -78,7 +86,7 @@ def serve_directory(directory: Path) -> Iterator[int]:
 
         def log_message(self, *_: object) -> None: ...
 
-    with _serving(ThreadingHTTPServer(("0.0.0.0", 0), Handler)) as port:  # noqa: S104 - containers are elsewhere
+    with serving(ThreadingHTTPServer(("0.0.0.0", 0), Handler)) as port:  # noqa: S104 - containers are elsewhere
         yield port
 
 
@@ -90,7 +98,7 @@ def own_address() -> str:
 
 
 @contextmanager
-def _serving(server: ThreadingHTTPServer) -> Iterator[int]:
+def serving(server: ThreadingHTTPServer) -> Iterator[int]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -100,13 +108,13 @@ def _serving(server: ThreadingHTTPServer) -> Iterator[int]:
         server.server_close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_for(address: str) -> None:
+def wait_for_server(address: str) -> None:
     host, _, port = address.partition(":")
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:

@@ -13,6 +13,7 @@ _DOCUMENTED = {
     "EnvironmentProblem": 6,
     "BuildError": 7,
     "VerificationError": 8,
+    "CacheGateError": 9,
     "InterruptedRun": 130,
 }
 

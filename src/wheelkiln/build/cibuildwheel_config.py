@@ -123,7 +123,7 @@ def render_create_args(invocation: Invocation, config: Config) -> list[str]:
         "--security-opt=no-new-privileges",
         *network,
         invocation.label,
-        *(_mount(mount.source, mount.target, read_only=False) for mount in invocation.mounts),
+        *(_mount(mount.source, mount.target, read_only=mount.read_only) for mount in invocation.mounts),
         *(_mount(mount.source, mount.target, read_only=True) for mount in invocation.read_only),
         *(f"--env={name}={value}" for name, value in sorted(invocation.environment.items())),
         *(f"--env={name}" for name in sorted(invocation.passed)),

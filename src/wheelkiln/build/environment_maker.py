@@ -68,12 +68,13 @@ class EnvironmentMaker:
     """Makes the environments of a run's jobs, ahead of the jobs where they are expected.
 
     An environment can be used as soon as everything is installed; its bytecode is compiled meanwhile. As a context,
-    the maker waits for that at its end.
+    the maker waits for that at its end. What a read-only run makes is its own, and goes with it.
     """
 
     def __init__(self, run_id: str, run_dir: Path) -> None:
         self.run_id = run_id
         self._run_dir = run_dir
+        self._own = run_dir / "own-environments"
         self._pool = ThreadPoolExecutor(max_workers=_AT_A_TIME)
         self._expected: dict[str, Future[JobEnvironment]] = {}
         self._lines: dict[str, list[str]] = {}
@@ -86,6 +87,7 @@ class EnvironmentMaker:
         self._pool.shutdown(wait=True, cancel_futures=True)
         for thread in tuple(self._compiling):
             thread.join()
+        shutil.rmtree(self._own, ignore_errors=True)
 
     def expect(self, request: BuildRequest, job: Job) -> None:
         """Begin to make a job's environment, or queue behind those that were expected before."""
@@ -113,7 +115,8 @@ class EnvironmentMaker:
         if locked is None:
             first = resolve_environment(request, job, (), preferred=preferred, fresh=fresh)
             hooked = _ask(request, place, self._provide(request, place, first))
-            remember_answer(backend_memory(request, job), hooked)
+            if not request.config.cache.read_only:
+                remember_answer(backend_memory(request, job), hooked)
             locked = resolve_environment(request, job, hooked, preferred=(*first.pins, *preferred)) if hooked else first
         directory = self._provide(request, place, locked)
         with suppress(OSError):
@@ -122,6 +125,8 @@ class EnvironmentMaker:
 
     def _provide(self, request: BuildRequest, place: _Place, locked: LockedEnvironment) -> Path:
         directory = environment_directory(request, place.job, locked)
+        if request.config.cache.read_only and not directory.is_dir():
+            directory = self._own / directory.name
         if directory.is_dir():
             return directory
         making = _Making(request, place, locked, directory)
@@ -208,7 +213,8 @@ def _run_container(
     read_only: tuple[ReadOnlyMount, ...] = (),
 ) -> list[str]:
     """Run wheelkiln-environment; return its lines, or raise EnvironmentFailedError with them."""
-    without = replace(request, environments={})  # what is known of the environment is not there to be mounted yet
+    # What is known of the environment is not there to be mounted yet, and nothing is cached remotely.
+    without = replace(request, environments={}, remote=None)
     invocation = make_invocation(without, (place.job,), place.job_dir / "mount", place.run_id)
     invocation = replace(
         invocation,

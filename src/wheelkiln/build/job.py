@@ -16,12 +16,14 @@ from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, writ
 from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
 from wheelkiln.build.outcome import Event, Outcome, StageStarted, Status, WheelFile
+from wheelkiln.build.remote_watch import watching_remote
 from wheelkiln.build.request import (
     PROJECT_SCRATCH,
     BuildRequest,
     container_network_environment,
     container_user,
     make_invocation,
+    remote_environment,
 )
 from wheelkiln.build.stages import StageClock, plain_text, stage_of
 from wheelkiln.cache.settings import LINKS_LOG, STATISTICS_LOG, make_cache_directories
@@ -96,7 +98,8 @@ def run_job(
     try:
         with path.open("w", encoding="utf-8") as file:
             log = _Log(job, file, clock, emit)
-            request, outcome = _build(request, job, job_dir, maker, log, may_land)
+            with watching_remote(request, job_dir, emit) as remote:
+                request, outcome = _build(request, job, job_dir, maker, log, may_land)
         keep_calls(request, job, job_dir, log.lines, outcome)
     finally:
         for scratch in ("wheels", "tmp", f"mount/{PROJECT_SCRATCH}"):
@@ -109,6 +112,7 @@ def run_job(
             stages=clock.finish(),
             statistics=_read_statistics(job_dir),
             log=path,
+            remote=remote.use,
             requirements=tuple(pin.requirement for pin in known.locked.pins) if known else (),
         ),
         request,
@@ -165,7 +169,7 @@ def _child_environment(request: BuildRequest, job_dir: Path) -> dict[str, str]:
         for name, value in request.host.environ.items()
         if not name.startswith("CIBW_") and name not in _DROPPED_VARIABLES
     }
-    passed = container_network_environment(request)
+    passed = container_network_environment(request) | remote_environment(request)
     own = {"SOURCE_DATE_EPOCH": str(request.source.epoch), "TMPDIR": str(job_dir / "tmp")}
     return {**kept, **request.variables, **_FIXED_VARIABLES, **passed, **own}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wheelkiln.build.outcome import Outcome, Status, WheelFile
+from wheelkiln.build.request import JobInputs
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.files import make_directory
@@ -40,6 +41,16 @@ CREATE TABLE IF NOT EXISTS job (
 CREATE INDEX IF NOT EXISTS job_by_key ON job (key, status);
 CREATE INDEX IF NOT EXISTS job_by_project ON job (project, job_id, status);
 """
+_INPUTS_SCHEMA = """
+CREATE TABLE IF NOT EXISTS last_inputs (
+    project TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    setting TEXT NOT NULL,
+    source TEXT NOT NULL,
+    PRIMARY KEY (project, job_id)
+)
+"""
+"""A table that came later: older versions do without it, so the schema's version stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +157,24 @@ class Ledger:
                 (project, Status.BUILT),
             ).fetchall()
         return dict(rows)
+
+    def remember_inputs(self, project: str, job_id: str, inputs: JobInputs) -> None:
+        """Keep what a job was last built from by a run that fills the compile cache."""
+        with self._connection() as connection:
+            connection.execute(_INPUTS_SCHEMA)
+            connection.execute(
+                "INSERT OR REPLACE INTO last_inputs VALUES (?, ?, ?, ?)",
+                (project, job_id, inputs.setting, inputs.source),
+            )
+
+    def last_inputs(self, project: str) -> Mapping[str, JobInputs]:
+        """Return what each job was last built from."""
+        with self._connection() as connection:
+            connection.execute(_INPUTS_SCHEMA)
+            rows = connection.execute(
+                "SELECT job_id, setting, source FROM last_inputs WHERE project = ?", (project,)
+            ).fetchall()
+        return {job_id: JobInputs(setting, source) for job_id, setting, source in rows}
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from wheelkiln.cache.remote_use import RemoteUse
 from wheelkiln.cache.sharing import Sharing
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.image.provide import BuiltImage
@@ -13,6 +14,8 @@ from wheelkiln.plan.model import Job
 
 __all__ = [
     "Event",
+    "Gate",
+    "GateVerdict",
     "JobEnded",
     "JobStarted",
     "Outcome",
@@ -55,9 +58,9 @@ class Outcome:
     """The end of a job.
 
     seconds is the wall time of this run's work. message and hint say why it failed; covered_by names the wheel
-    that serves a covered job. statistics is None when the compile cache was not asked. requirements are those of
-    the build environment, with their versions. from_store tells whether a reused wheel came from the wheel store
-    rather than lying in the output directory.
+    that serves a covered job. statistics is None when the compile cache was not asked, remote when there was no
+    remote one. requirements are those of the build environment, with their versions. from_store tells whether a
+    reused wheel came from the wheel store rather than lying in the output directory.
     """
 
     job: Job
@@ -73,20 +76,50 @@ class Outcome:
     covered_by: str = ""
     requirements: tuple[str, ...] = ()
     from_store: bool = False
+    remote: RemoteUse | None = None
 
     @property
     def good(self) -> bool:
         return self.status in (Status.BUILT, Status.REUSED, Status.COVERED)
 
 
+class GateVerdict(StrEnum):
+    """off: nothing that the gate looks at was compiled."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What the gate found: jobs are the ids of those that it looked at, reasons say why it did not look at others."""
+
+    verdict: GateVerdict
+    min_hit_rate: float
+    hits: int = 0
+    calls: int = 0
+    jobs: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def hit_rate(self) -> float | None:
+        return self.hits / self.calls if self.calls else None
+
+
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """All outcomes of a run, the images that it used, and what its jobs shared in the compile cache."""
+    """All outcomes of a run, the images that it used, and what its jobs shared in the compile cache.
+
+    gate is None where none is asked for. remote is the place of the remote cache that was used, empty without one.
+    """
 
     outcomes: tuple[Outcome, ...]
     images: tuple[BuiltImage, ...]
     seconds: float
     sharing: Sharing = field(default_factory=Sharing)
+    gate: Gate | None = None
+    remote: str = ""
 
     @property
     def failed(self) -> tuple[Outcome, ...]:

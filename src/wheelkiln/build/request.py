@@ -10,8 +10,17 @@ from pathlib import Path, PurePosixPath
 
 from wheelkiln.build.cibuildwheel_config import Invocation, ReadOnlyMount, render_cibuildwheel_config
 from wheelkiln.cache.lock import Lock, LockedEnvironment
-from wheelkiln.cache.settings import ENVIRONMENT_DIR, CacheMount, cache_environment, cache_mounts
+from wheelkiln.cache.remote import Ask, ask_server
+from wheelkiln.cache.settings import (
+    ENVIRONMENT_DIR,
+    REMOTE_MOUNT,
+    REMOTE_VARIABLE,
+    CacheMount,
+    cache_environment,
+    cache_mounts,
+)
 from wheelkiln.config.model import Config
+from wheelkiln.config.remote import RemoteAddress
 from wheelkiln.plan.model import Job, Plan
 from wheelkiln.plan.project_settings import ProjectSettings
 from wheelkiln.source.prepare import PreparedSource
@@ -24,10 +33,14 @@ __all__ = [
     "BuildRequest",
     "Examination",
     "JobEnvironment",
+    "JobInputs",
     "container_network_environment",
     "container_user",
+    "job_inputs",
     "job_key",
     "make_invocation",
+    "remote_directory",
+    "remote_environment",
 ]
 
 _KEY_FORMAT = 2
@@ -43,7 +56,8 @@ _LINK_NAMES = (
     "WHEELKILN_LINKS_LOG",
     "WHEELKILN_LINKS_MAXSIZE",
 )
-_WITHOUT_EFFECT = frozenset({"CCACHE_MAXSIZE", "SCCACHE_CACHE_SIZE", *_LINK_NAMES, *_CA_NAMES})
+_CACHE_NAMES = ("CCACHE_CONFIGPATH", "CCACHE_DIR", "CCACHE_MAXSIZE", "CCACHE_READONLY", "SCCACHE_CACHE_SIZE")
+_WITHOUT_EFFECT = frozenset({*_CACHE_NAMES, *_LINK_NAMES, "SCCACHE_LOCAL_RW_MODE", "UV_CACHE_DIR", *_CA_NAMES})
 _PASS_VARIABLES = ("CIBW_ENVIRONMENT_PASS", "CIBW_ENVIRONMENT_PASS_LINUX")
 
 
@@ -75,7 +89,8 @@ class BuildRequest:
     fresh ignores the ledger; without store the wheel store is neither read nor written; offline gives no container a
     network. environments are what is known of the jobs' build environments, by job id. read_pip asks pip, which takes
     longer than a run that builds nothing: only what needs its settings calls it. cold_cache is a directory for the
-    compile cache of this run alone; what is built with it is not recorded.
+    compile cache of this run alone; what is built with it is not recorded. ask_remote asks a
+    server whether it serves; remote is the remote compile cache of a job, None where there is none to use.
     """
 
     plan: Plan
@@ -98,17 +113,33 @@ class BuildRequest:
     cold_cache: Path | None = None
     lock: Lock | None = None
     environments: Mapping[str, JobEnvironment] = field(default_factory=dict)
+    ask_remote: Ask = ask_server
+    remote: RemoteAddress | None = None
 
     @property
     def pip(self) -> PipSettings:
         return self.read_pip()
 
 
+@dataclass(frozen=True, slots=True)
+class JobInputs:
+    """Digests of what goes into a job's wheel: of the source, and of all else."""
+
+    setting: str
+    source: str
+
+
 def make_invocation(request: BuildRequest, jobs: tuple[Job, ...], job_dir: Path, run_id: str) -> Invocation:
     """Put together one cibuildwheel run of jobs that share an image; job_dir is the host's side of the job's mount."""
     image = request.plan.image_of(jobs[0])
     user = container_user(request)
-    mounts = cache_mounts(request.config, request.cache_root, job_dir, compile_root=request.cold_cache)
+    mounts = cache_mounts(
+        request.config,
+        request.cache_root,
+        job_dir,
+        compile_root=request.cold_cache,
+        remote=request.remote is not None,
+    )
     if not user.is_builder:  # cibuildwheel's copy sets the directory's mode, which only its owner may do
         mounts = (*mounts, CacheMount(job_dir / PROJECT_SCRATCH, _PROJECT))
     return Invocation(
@@ -119,9 +150,13 @@ def make_invocation(request: BuildRequest, jobs: tuple[Job, ...], job_dir: Path,
         user_args=user.create_args,
         label=request.engine.run_label(run_id),
         mounts=mounts,
-        read_only=(*_read_only_mounts(request), *_environment_mount(request, jobs)),
+        read_only=(
+            *_read_only_mounts(request),
+            *_environment_mount(request, jobs),
+            *_remote_mount(request, job_dir),
+        ),
         environment=_environment(request, jobs[0]),
-        passed=tuple(container_network_environment(request)),
+        passed=(*container_network_environment(request), *remote_environment(request)),
         network="none" if request.offline else request.config.container.network,
         has_environment=jobs[0].id in request.environments,
     )
@@ -140,7 +175,7 @@ def container_user(request: BuildRequest) -> ContainerUser:
 
 
 def _environment(request: BuildRequest, job: Job) -> dict[str, str]:
-    environment = cache_environment(request.config, job)
+    environment = cache_environment(request.config, job, remote=request.remote is not None)
     if request.host.ca_bundle:
         environment |= dict.fromkeys(_CA_NAMES, str(_CA_TARGET))
     if request.config.container.network == "none" or request.offline:
@@ -154,6 +189,25 @@ def _read_only_mounts(request: BuildRequest) -> tuple[ReadOnlyMount, ...]:
     mounts = [ReadOnlyMount(PurePosixPath(bundle), _CA_TARGET)] if bundle else []
     mounts += [ReadOnlyMount(PurePosixPath(path), PurePosixPath(path)) for path in request.pip.local_directories()]
     return tuple(mounts)
+
+
+def _remote_mount(request: BuildRequest, job_dir: Path) -> tuple[ReadOnlyMount, ...]:
+    """A directory beside the job's mount, out of reach of what is built."""
+    if request.remote is None:
+        return ()
+    return (ReadOnlyMount(PurePosixPath(remote_directory(job_dir)), REMOTE_MOUNT),)
+
+
+def remote_directory(mount_dir: Path) -> Path:
+    """Return the directory of the host with the file that points ccache to the remote cache."""
+    return mount_dir.parent / "remote"
+
+
+def remote_environment(request: BuildRequest) -> dict[str, str]:
+    """Return the remote cache's address for the container, secrets included."""
+    if request.remote is None:
+        return {}
+    return {REMOTE_VARIABLE: request.remote.storage(read_only=request.config.cache.read_only)}
 
 
 def container_network_environment(request: BuildRequest) -> dict[str, str]:
@@ -187,8 +241,25 @@ def job_key(request: BuildRequest, job: Job, image_digest: str = "") -> str:
     """Return the digest of all that goes into a job's wheel: an equal key means an equal wheel.
 
     image_digest is the engine's, of the image that is there: its reference names a recipe, and a recipe that is built
-    again may get newer packages. What differs between runs without reaching the wheel (mounts' places, labels, users,
-    indexes, certificates, the cache's size) is left out.
+    again may get newer packages.
+    """
+    return _digest(_setting(request, job, image_digest) | _source(request))
+
+
+def job_inputs(request: BuildRequest, job: Job, image_digest: str = "") -> JobInputs:
+    """Return what the key is made of, in two parts."""
+    return JobInputs(_digest(_setting(request, job, image_digest)), _digest(_source(request)))
+
+
+def _source(request: BuildRequest) -> dict[str, object]:
+    return {"source": request.source.digest, "epoch": request.source.epoch}
+
+
+def _setting(request: BuildRequest, job: Job, image_digest: str) -> dict[str, object]:
+    """All that goes into a job's wheel but the source.
+
+    What differs between runs without reaching the wheel (mounts' places, labels, users, indexes, certificates, the
+    cache's size, whether it is written to) is left out.
     """
     environment = request.environments.get(job.id)
     neutral = Invocation(
@@ -208,10 +279,8 @@ def job_key(request: BuildRequest, job: Job, image_digest: str = "") -> str:
     config = render_cibuildwheel_config(
         neutral, request.config, request.source.facts, request.settings, tests=request.tests
     )
-    parts = {
+    return {
         "format": _KEY_FORMAT,
-        "source": request.source.digest,
-        "epoch": request.source.epoch,
         "job": job.id,
         "image": image_digest,
         "config": config,
@@ -220,6 +289,9 @@ def job_key(request: BuildRequest, job: Job, image_digest: str = "") -> str:
         "passed": _let_through(request),
         "cibuildwheel": request.cibuildwheel_version,
     }
+
+
+def _digest(parts: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -14,7 +14,7 @@ from wheelkiln.build.environments import environment_directory, known_environmen
 from wheelkiln.build.job import JobResult
 from wheelkiln.build.ledger import Ledger, LedgerEntry, ledger_of
 from wheelkiln.build.outcome import Outcome, Status, WheelFile
-from wheelkiln.build.request import BuildRequest, JobEnvironment, job_key
+from wheelkiln.build.request import BuildRequest, JobEnvironment, JobInputs, job_inputs, job_key
 from wheelkiln.cache.settings import parse_size
 from wheelkiln.cache.store import WheelStore, store_of
 from wheelkiln.errors import BuildError
@@ -45,6 +45,10 @@ class Shelf:
     def key(self, request: BuildRequest, job: Job) -> str:
         """Return the key of a job whose environment is known to the request."""
         return job_key(request, job, self.images.get(job.image, ""))
+
+    def inputs(self, request: BuildRequest, job: Job) -> JobInputs:
+        """Return what the key is made of."""
+        return job_inputs(request, job, self.images.get(job.image, ""))
 
     def was_built(self, job: Job) -> bool:
         """Tell whether a job was built before from the same inputs, wherever its wheel is."""
@@ -90,7 +94,7 @@ class Shelf:
     def keep(self, outcome: Outcome, say: Callable[[str], None]) -> None:
         """Put a wheel that lies in the output directory into the store; the run goes on where that fails."""
         wheel = outcome.wheel
-        if wheel is None or not self.request.store:
+        if wheel is None or not self.request.store or self.request.config.cache.read_only:
             return
         try:
             self.store.put(self.request.output_dir / wheel.name, wheel.sha256)
@@ -99,7 +103,7 @@ class Shelf:
 
     def evict(self) -> None:
         """Remove what was used longest ago, down to the limit."""
-        if self.request.store:
+        if self.request.store and not self.request.config.cache.read_only:
             self.store.remove_leftovers()
             for wheel in self.store.excess(parse_size(self.request.config.cache.wheels_max_size)):
                 self.store.remove(wheel)

@@ -13,14 +13,18 @@ from pathlib import Path
 
 from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.environments import prune_environments
+from wheelkiln.build.gate import Restored, cache_is_empty, judge_hits
 from wheelkiln.build.job import JobResult, run_job
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
-from wheelkiln.build.request import BuildRequest
+from wheelkiln.build.request import BuildRequest, JobInputs
 from wheelkiln.build.reuse import Shelf, find_covering, jobs_in_order, know_environments, known_images, make_shelf
 from wheelkiln.build.runs import remove_dead_containers, run_directory
 from wheelkiln.build.schedule import Schedule
 from wheelkiln.cache.records import JobRecord, read_latest_record
+from wheelkiln.cache.remote import choose_remote
+from wheelkiln.cache.settings import compile_cache
 from wheelkiln.cache.sharing import Sharing, add_sharing, count_sharing
+from wheelkiln.config.remote import RemoteAddress
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.bake import BuildOptions
 from wheelkiln.image.memory import ImageMemory
@@ -53,8 +57,9 @@ def run_build(request: BuildRequest, emit: Callable[[Event], None], log: Callabl
         remove_dead_containers(request.engine, request.cache_root)
         known = know_environments(request)
         served = _serve_without_building(request, known, emit)
-        outcomes, images = served or _build_missing(request, known, run_id, run_dir, emit, log)
-    return RunResult(outcomes, images, round(time.monotonic() - started, 3), _count_sharing(request, outcomes))
+        result = served or _build_missing(request, known, run_id, run_dir, emit, log)
+    shared = _count_sharing(request, result.outcomes)
+    return replace(result, seconds=round(time.monotonic() - started, 3), sharing=shared)
 
 
 def _count_sharing(request: BuildRequest, outcomes: Iterable[Outcome]) -> Sharing:
@@ -70,7 +75,7 @@ def _count_sharing(request: BuildRequest, outcomes: Iterable[Outcome]) -> Sharin
 
 def _serve_without_building(
     request: BuildRequest, known: Mapping[str, BuildRequest], emit: Callable[[Event], None]
-) -> tuple[tuple[Outcome, ...], tuple[BuiltImage, ...]] | None:
+) -> RunResult | None:
     """Serve every job with a wheel that is at hand, without any image; None when one is missing."""
     images = known_images(request)
     outcomes = make_shelf(request, known, images).reuse_all() if images else None
@@ -79,7 +84,8 @@ def _serve_without_building(
     _remember_use(request, images)
     for outcome in outcomes:
         emit(JobEnded(outcome))
-    return outcomes, images
+    gate = judge_hits(request.config.cache, outcomes, Restored(empty=False, last_inputs={}), {})
+    return RunResult(outcomes, images, 0.0, gate=gate)
 
 
 def _build_missing(
@@ -89,16 +95,43 @@ def _build_missing(
     run_dir: Path,
     emit: Callable[[Event], None],
     log: Callable[[str], None],
-) -> tuple[tuple[Outcome, ...], tuple[BuiltImage, ...]]:
+) -> RunResult:
     images = provide_images(request, emit, log)
     shelf = make_shelf(request, known, images)
+    restored = _look_at_cache(shelf)
+    remote = None if request.cold_cache else _choose_remote(request, emit)
+    jobs = _Jobs(shelf, run_id, run_dir, emit, remote)
     try:
-        outcomes = _Jobs(shelf, run_id, run_dir, emit).run()
+        outcomes = jobs.run()
     finally:
         request.engine.remove_containers(run_id)
         prune_environments(request.cache_root)
         shelf.evict()
-    return tuple(outcomes), images
+    gate = None if request.cold_cache else judge_hits(request.config.cache, outcomes, restored, jobs.inputs)
+    _remember_inputs(shelf, jobs.inputs)
+    return RunResult(tuple(outcomes), images, 0.0, gate=gate, remote=remote.place if remote else "")
+
+
+def _choose_remote(request: BuildRequest, emit: Callable[[Event], None]) -> RemoteAddress | None:
+    """Ask the remote cache once whether it is there: one that is not costs a notice, not a wait in every call."""
+    chosen = choose_remote(request.config, request.host, request.ask_remote, offline=request.offline)
+    for notice in chosen.notices:
+        emit(Said(f"{notice.message}. {notice.hint}"))
+    return chosen.address
+
+
+def _look_at_cache(shelf: Shelf) -> Restored:
+    """Take down what the gate needs to know, before the first job fills the cache."""
+    request = shelf.request
+    empty = cache_is_empty(compile_cache(request.config, request.cache_root))
+    return Restored(empty, shelf.ledger.last_inputs(request.source.facts.name))
+
+
+def _remember_inputs(shelf: Shelf, inputs: Mapping[str, JobInputs]) -> None:
+    """A read-only run leaves nothing in the cache that a later one could be asked to find."""
+    if not shelf.request.config.cache.read_only:
+        for job_id, found in inputs.items():
+            shelf.ledger.remember_inputs(shelf.request.source.facts.name, job_id, found)
 
 
 def provide_images(
@@ -131,15 +164,27 @@ def _remember_use(request: BuildRequest, images: Sequence[BuiltImage]) -> None:
 
 
 class _Jobs:
-    """The jobs of a run: those that wait, those that run in threads, and what became of the others."""
+    """The jobs of a run: those that wait, those that run in threads, and what became of the others.
 
-    def __init__(self, shelf: Shelf, run_id: str, run_dir: Path, emit: Callable[[Event], None]) -> None:
+    inputs are what went into those that were built, by their ids.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        run_id: str,
+        run_dir: Path,
+        emit: Callable[[Event], None],
+        remote: RemoteAddress | None = None,
+    ) -> None:
         self._shelf, self._run_id, self._run_dir, self._emit = shelf, run_id, run_dir, emit
         self._request = request = shelf.request
         self._maker = EnvironmentMaker(run_id, run_dir)
         self._waiting = list(jobs_in_order(request.plan))
         self._running: dict[Future[JobResult], Job] = {}
         self._ended: dict[str, Outcome] = {}
+        self.inputs: dict[str, JobInputs] = {}
+        self._remote = remote
         self._landed: set[str] = set()
         self._landing = threading.Lock()
 
@@ -195,15 +240,21 @@ class _Jobs:
             self._emit(JobStarted(job))
             job_dir = self._run_dir / job.id
             job_dir.mkdir()
-            work = partial(run_job, self._shelf.known[job.id], job, job_dir, self._maker, self._emit, self._may_land)
+            request = replace(self._shelf.known[job.id], remote=self._remote)
+            work = partial(run_job, request, job, job_dir, self._maker, self._emit, self._may_land)
             self._running[pool.submit(work)] = job
 
     def _end(self, future: Future[JobResult]) -> None:
         self._running.pop(future)
         result = future.result()
         _stop_when_engine_died(self._request, result.outcome, self._emit)
+        outcome = result.outcome
         if self._request.cold_cache is None:
             self._shelf.record(result, self._run_id, lambda text: self._emit(Said(text)))
+            if outcome.status is Status.BUILT:
+                self.inputs[outcome.job.id] = self._shelf.inputs(result.request, outcome.job)
+        if outcome.remote is not None and outcome.remote.given_up:
+            self._remote = None
         self._note(result.outcome)
 
     def _note(self, outcome: Outcome) -> None:

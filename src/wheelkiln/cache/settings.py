@@ -18,12 +18,17 @@ __all__ = [
     "ENVIRONMENT_DIR",
     "JOB_MOUNT",
     "LINKS_LOG",
+    "REMOTE_CONFIG",
+    "REMOTE_FILE",
+    "REMOTE_MOUNT",
+    "REMOTE_VARIABLE",
     "STATISTICS_LOG",
     "CacheMount",
     "cache_environment",
     "cache_mounts",
     "cache_root",
     "call_log_environment",
+    "compile_cache",
     "input_log_environment",
     "make_cache_directories",
     "parse_size",
@@ -37,6 +42,13 @@ LINKS_MOUNT = _MOUNT / "links"
 JOB_MOUNT = _MOUNT / "job"
 INPUTS_MOUNT = _MOUNT / "inputs"
 """A directory of the job alone: what is given to it and what it tells."""
+REMOTE_MOUNT = _MOUNT / "remote"
+REMOTE_FILE = "ccache.conf"
+"""ccache's configuration file in the remote's mount. Only that file points it to the remote cache, so that the host
+can take the remote away from a running build by removing the file."""
+REMOTE_VARIABLE = "WHEELKILN_REMOTE_STORAGE"
+REMOTE_CONFIG = f"remote_storage = ${REMOTE_VARIABLE}\n"
+"""ccache puts the variable's value there (manual: configuration value syntax): no secret is in a file."""
 STATISTICS_LOG = "ccache.log"
 """Name of the statistics log in the job's mount."""
 CALLS_LOG = "ccache-calls.log"
@@ -44,6 +56,7 @@ CALLS_LOG = "ccache-calls.log"
 LINKS_LOG = "links.log"
 """Name of the log of LTO links in the job's mount."""
 
+_SCRATCH = "/tmp/wheelkiln"  # noqa: S108 - inside a container of one job
 ENVIRONMENT_DIR = PurePosixPath("/tmp/wheelkiln/env")  # noqa: S108 - inside a container of one job
 """The build environment's fixed path: a random one is in every ``-I`` and so in every cache key."""
 BUILD_DIR = PurePosixPath("/tmp/wheelkiln/build")  # noqa: S108 - inside a container of one job
@@ -60,10 +73,11 @@ _CODE_FLAGS = ("-fno-strict-overflow", "-fwrapv")
 
 @dataclass(frozen=True, slots=True)
 class CacheMount:
-    """A directory of the host that the container may write to."""
+    """A directory of the host that the container may write to, or only read."""
 
     source: Path
     target: PurePosixPath
+    read_only: bool = False
 
 
 def cache_root(config: Config, host: HostFacts) -> Path:
@@ -94,29 +108,39 @@ def parse_size(text: str) -> int:
     return int(float(number) * base ** " KMGT".index(suffix[0].upper()))
 
 
+def compile_cache(config: Config, root: Path) -> Path:
+    """Return the host's directory of the compile cache; what the container's root writes belongs to the host's root."""
+    return root / ("ccache-root" if config.container.user == "root" else "ccache")
+
+
 def cache_mounts(
-    config: Config, root: Path, job_dir: Path, *, compile_root: Path | None = None
+    config: Config, root: Path, job_dir: Path, *, compile_root: Path | None = None, remote: bool = False
 ) -> tuple[CacheMount, ...]:
     """Return the mounts of a job; one compile cache serves all projects, kept apart by their namespaces.
 
     compile_root is the directory of the compile caches where that is not the one of all caches.
-    What the container's root writes belongs to the host's root, so it gets directories of its own.
+    What the container's root writes belongs to the host's root, so it gets directories of its own. A read-only job
+    cannot write to a cache. uv wants to write to its own and gets none; and ccache 4.7 dies when it cannot keep what
+    the remote cache gave it, so with a remote the local compile cache is left out.
     """
     suffix = "-root" if config.container.user == "root" else ""
-    rust = (CacheMount((compile_root or root) / f"sccache{suffix}", SCCACHE_MOUNT),) if config.image.sccache else ()
-    return (
-        CacheMount((compile_root or root) / f"ccache{suffix}", CCACHE_MOUNT),
-        CacheMount(root / f"uv{suffix}", UV_MOUNT),
-        *rust,
-        *((CacheMount(root / f"links{suffix}", LINKS_MOUNT),) if config.cache.links == "lto" else ()),
+    sealed, compiled = config.cache.read_only, compile_root or root
+    mounts = (
+        CacheMount(compile_cache(config, compiled), CCACHE_MOUNT, sealed) if not (sealed and remote) else None,
+        CacheMount(root / f"uv{suffix}", UV_MOUNT) if not sealed else None,
+        CacheMount(compiled / f"sccache{suffix}", SCCACHE_MOUNT, sealed) if config.image.sccache else None,
+        CacheMount(root / f"links{suffix}", LINKS_MOUNT, sealed) if config.cache.links == "lto" else None,
         CacheMount(job_dir, JOB_MOUNT),
     )
+    return tuple(mount for mount in mounts if mount is not None)
 
 
 def make_cache_directories(mounts: tuple[CacheMount, ...], owner: tuple[int, int] | None) -> None:
     """Create the mounts' directories, owned by who will write there; raise EnvironmentProblem where impossible."""
     for mount in mounts:
         make_directory(mount.source, setting="[tool.wheelkiln.cache] dir")
+        if mount.read_only:
+            continue
         if owner is not None:
             _give(mount.source, owner)
         elif not os.access(mount.source, os.W_OK):
@@ -136,7 +160,7 @@ def _give(directory: Path, owner: tuple[int, int]) -> None:
             os.chown(Path(place) / name, *owner, follow_symlinks=False)
 
 
-def cache_environment(config: Config, job: Job) -> dict[str, str]:
+def cache_environment(config: Config, job: Job, *, remote: bool = False) -> dict[str, str]:
     """Return the container's environment for exact and safe hits (ccache manual: configuration options).
 
     The compiler is identified by what it says of itself, because manylinux_2_34 and later call it through a
@@ -152,11 +176,13 @@ def cache_environment(config: Config, job: Job) -> dict[str, str]:
         "CCACHE_COMPILERCHECK": "%compiler% -v",
         "CCACHE_NAMESPACE": job.namespace,
         "CCACHE_STATSLOG": str(JOB_MOUNT / STATISTICS_LOG),
-        "CCACHE_TEMPDIR": "/tmp/wheelkiln-ccache",  # noqa: S108 - inside a container of one job
+        "CCACHE_TEMPDIR": f"{_SCRATCH}-ccache",
         "UV_CACHE_DIR": str(UV_MOUNT),
         "UV_LINK_MODE": "copy",
         "UV_PYTHON_DOWNLOADS": "never",
         "HOME": "/home/builder",
+        **_sealed_environment(config, remote=remote),
+        **({"CCACHE_CONFIGPATH": str(REMOTE_MOUNT / REMOTE_FILE)} if remote else {}),
     }
 
 
@@ -198,3 +224,12 @@ def _sharing_environment(config: Config) -> dict[str, str]:
             return {"CCACHE_IGNOREOPTIONS": ignored, "CCACHE_EXTRAFILES": str(_FLAGS_PROGRAM)}
         case _:
             return {}
+
+
+def _sealed_environment(config: Config, *, remote: bool) -> dict[str, str]:
+    """What a read-only job changes: see cache_mounts for the caches that are then the container's own."""
+    if not config.cache.read_only:
+        return {}
+    rust = {"SCCACHE_LOCAL_RW_MODE": "READ_ONLY"} if config.image.sccache else {}
+    own = {"CCACHE_DIR": f"{_SCRATCH}-remote"} if remote else {}
+    return {**rust, **own, "CCACHE_READONLY": "1", "UV_CACHE_DIR": f"{_SCRATCH}-uv"}

@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from wheelkiln import __version__
-from wheelkiln.build.outcome import Outcome, RunResult, Status
+from wheelkiln.build.outcome import Gate, GateVerdict, Outcome, RunResult, Status
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.run import run_build
+from wheelkiln.cache.doctor import diagnose_job
 from wheelkiln.cli.console import make_console, print_notices, print_skipped
 from wheelkiln.cli.options import (
     LocatedSource,
@@ -24,13 +25,14 @@ from wheelkiln.cli.options import (
     read_lock,
 )
 from wheelkiln.cli.progress import make_progress
-from wheelkiln.errors import BuildError, EnvironmentProblem, NothingSelectedError, VerificationError
+from wheelkiln.errors import BuildError, CacheGateError, EnvironmentProblem, NothingSelectedError, VerificationError
 from wheelkiln.plan.make import PlanInputs
 from wheelkiln.plan.model import Plan
 from wheelkiln.plan.project_settings import merge_environment_variables
+from wheelkiln.report.diagnoses import diagnosis_lines
 from wheelkiln.report.manifest import MANIFEST_NAME, make_manifest, write_manifest_text
 from wheelkiln.report.tables import outcome_table
-from wheelkiln.report.text import format_seconds, format_sharing, format_size
+from wheelkiln.report.text import format_cache, format_gate, format_seconds, format_sharing, format_size
 from wheelkiln.system.engine import ContainerEngine, EngineName, find_engine
 from wheelkiln.system.files import naming_storage_errors, write_text_atomically
 from wheelkiln.system.process import mask_secrets
@@ -45,6 +47,7 @@ _WORTH_SAYING = 0.9
 @project_options
 @click.option("--output-dir", "-o", default="wheelhouse", show_default=True, metavar="DIR", help="Where wheels land.")
 @click.option("--engine", type=click.Choice([name.value for name in EngineName]), help="Default: the one that answers.")
+@click.option("--cache-read-only", is_flag=True, help="Add nothing to any cache: for sources that are not trusted.")
 @click.option("--fresh", is_flag=True, help="Build again what is already there.")
 @click.option("--no-store", is_flag=True, help="Neither take wheels from the wheel store nor keep them there.")
 @click.option("--lock", "lock_file", type=click.Path(path_type=Path), help="Lock to use; default: the project's.")
@@ -133,6 +136,8 @@ def _finish(request: BuildRequest, result: RunResult, output: str) -> None:
         _print_report(request, result)
     if result.failed:
         _raise_failure(result)
+    if result.gate is not None and result.gate.verdict is GateVerdict.FAILED:
+        _raise_gate(request, result, result.gate)
 
 
 def _raise_failure(result: RunResult) -> None:
@@ -146,6 +151,26 @@ def _raise_failure(result: RunResult) -> None:
     if all(outcome.status is Status.REJECTED for outcome in result.failed):
         raise VerificationError(message, hint=hint)
     raise BuildError(message, hint=hint)
+
+
+def _raise_gate(request: BuildRequest, result: RunResult, gate: Gate) -> None:
+    """End with the exit code of the gate, and with the cache doctor's reasons for each job that it looked at."""
+    head = (
+        f"the compile cache served {gate.hits} of {gate.calls} calls ({gate.hit_rate:.0%}), and "
+        f"cache.min-hit-rate asks for {gate.min_hit_rate:.0%}"
+    )
+    looked_at = [outcome for outcome in result.outcomes if outcome.job.id in gate.jobs]
+    raise CacheGateError(
+        "\n".join([head, *(line for outcome in looked_at for line in _missed_lines(request, outcome))]),
+        hint="The wheels are good and have landed. 'wheelkiln cache doctor --run' compares all inputs of a job.",
+    )
+
+
+def _missed_lines(request: BuildRequest, outcome: Outcome) -> list[str]:
+    """Say what a job found in the cache, and why it did not find more."""
+    diagnoses = diagnose_job(request.cache_root, request.source.facts.name, outcome.job.id)
+    why = [line for diagnosis in diagnoses for line in diagnosis_lines(diagnosis, make_console(stderr=True).width)]
+    return [f"  {outcome.job.id}: {format_cache(outcome.statistics)}", *(f"  {line}" for line in why)]
 
 
 def _print_failure(outcome: Outcome) -> None:
@@ -169,6 +194,8 @@ def _print_report(request: BuildRequest, result: RunResult) -> None:
     sharing = format_sharing(result.sharing)
     if sharing:
         click.echo(sharing)
+    for line in format_gate(result.gate) if result.gate else ():
+        click.echo(line)
     ran = {outcome.job.id for outcome in result.outcomes}
     print_skipped([skipped for skipped in request.plan.skipped if skipped.id not in ran], err=False)
     for outcome in result.outcomes:

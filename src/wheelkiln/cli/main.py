@@ -67,7 +67,7 @@ class _LazyGroup(click.Group):
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 ok, 2 usage, 3 configuration, 4 nothing selected, 5 drift, 6 environment, 7 build, "
-    "8 verification, 130 interrupted.",
+    "8 verification, 9 cache gate, 130 interrupted.",
 )
 @click.version_option(__version__, prog_name="wheelkiln")
 def cli() -> None:

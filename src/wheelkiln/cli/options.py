@@ -64,6 +64,7 @@ class ProjectOptions:
     project_settings: str
     no_test: bool
     verbose: bool
+    cache_read_only: bool = False
 
     def runner(self) -> ProcessRunner:
         """Make the door to processes; --verbose shows each command line."""
@@ -76,6 +77,7 @@ class ProjectOptions:
             "arch": list(self.arch),
             "image.base": self.base,
             "cache.dir": self.cache_dir,
+            "cache.mode": "read-only" if self.cache_read_only else None,
         }
         return {key: value for key, value in given.items() if value}
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from wheelkiln.config.model import Config
+from wheelkiln.config.remote import parse_remote
 from wheelkiln.errors import ConfigError
 
 __all__ = ["LoadedConfig", "load_config", "parse_config", "variable_name"]
@@ -90,7 +91,20 @@ def parse_config(
             problems=problems,
             hint="'wheelkiln schema' prints the JSON schema; docs/reference/configuration.md explains each key.",
         ) from error
+    _refuse_written_password(config, origins)
     return LoadedConfig(config=config, path=path, origins=origins)
+
+
+def _refuse_written_password(config: Config, origins: Mapping[str, str]) -> None:
+    """A configuration file is committed and travels in every sdist."""
+    variable = variable_name("cache.remote")
+    origin = origins.get("cache.remote", variable)
+    if origin != variable and config.cache.remote and parse_remote(config.cache.remote).has_secret:
+        raise ConfigError(
+            f"cache.remote has a password or token in {origin}",
+            hint=f"Give the whole address by the variable {variable}, or leave the secret out and name a file that "
+            "holds it: cache.remote-credentials-file.",
+        )
 
 
 def variable_name(key: str) -> str:

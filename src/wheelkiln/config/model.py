@@ -6,7 +6,9 @@ import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_serializer, field_validator
+
+from wheelkiln.config.remote import parse_remote
 
 __all__ = [
     "BuilderConfig",
@@ -187,6 +189,43 @@ class CacheConfig(_Section):
     `warnings`: flags of interpreters' builds that only choose warnings do not keep compilations apart; those that are
     printed may be another Python's. `flags`: code is also generated alike, with `-fno-strict-overflow` before the
     project's own flags, where CPython before 3.12 asks for `-fwrapv`; this changes machine code. `off`: neither."""
+    mode: Literal["read-write", "read-only"] = "read-write"
+    """`read-only` takes from the caches and adds nothing to them: for builds of sources that are not trusted, such as
+    pull requests. Set it by variable or option there, because what is built may change this file."""
+    remote: str = Field(default="", repr=False)
+    """A compile cache that a team shares: `redis://cache.example:6379` or `http://cache.example/ccache`, with ccache's
+    attributes behind it (`|layout=bazel`). A password is refused here: give the address by WHEELKILN_CACHE_REMOTE, or
+    name a `remote-credentials-file`. An empty value turns it off."""
+    remote_credentials_file: str = ""
+    """A file with what the remote cache asks for: `USER:PASSWORD`, a redis `PASSWORD`, or `Bearer TOKEN`."""
+    min_hit_rate: float = Field(default=0.0, ge=0, le=1)
+    """Share of the compile calls, between 0 and 1, that a cache which was restored must serve; with less the build
+    fails after all wheels have landed (exit code 9). 0 asks for nothing."""
+    gate_on: Literal["unchanged", "changed-source", "always"] = "unchanged"
+    """When `min-hit-rate` is asked for. `unchanged`: when the last build here had the same inputs. `changed-source`:
+    also when only the source differs. `always`: whenever something is compiled, for machines that start empty and have
+    a remote cache."""
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing may be added to any cache."""
+        return self.mode == "read-only"
+
+    @field_validator("remote")
+    @classmethod
+    def _check_remote(cls, value: str) -> str:
+        """Only ask whether it can be read: where it came from decides whether it may hold a password.
+
+        Variables that are filled from a store of secrets often end with a line break.
+        """
+        text = value.strip()
+        if text:
+            parse_remote(text)
+        return text
+
+    @field_serializer("remote")
+    def _mask_remote(self, value: str) -> str:
+        return parse_remote(value).public if value else ""
 
 
 class ContainerConfig(_Section):

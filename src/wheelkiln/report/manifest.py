@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from wheelkiln.build.cold import ColdComparison, Verdict
-from wheelkiln.build.outcome import Outcome, RunResult, StageSeconds, Status, WheelFile
+from wheelkiln.build.outcome import Gate, Outcome, RunResult, StageSeconds, Status, WheelFile
 from wheelkiln.build.request import BuildRequest
+from wheelkiln.cache.remote_use import RemoteUse
 from wheelkiln.cache.sharing import Sharing
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.plan.model import Skipped
@@ -78,9 +79,19 @@ class ManifestJob:
     statistics: CompileStatistics | None
     covered_by: str
     message: str
+    remote: RemoteUse | None = None
     requirements: tuple[str, ...] = ()
     from_store: bool = False
     cold_rebuild: ColdRebuild | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestCache:
+    """How the run used the caches; remote is the remote cache's address without its secrets, empty without one."""
+
+    mode: str
+    remote: str
+    gate: Gate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,7 @@ class Manifest:
     images: tuple[ManifestImage, ...]
     jobs: tuple[ManifestJob, ...]
     skipped: tuple[Skipped, ...]
+    cache: ManifestCache
     seconds: float
     sharing: Sharing = field(default_factory=Sharing)
 
@@ -123,6 +135,11 @@ def make_manifest(request: BuildRequest, result: RunResult, *, version: str) -> 
         images=images,
         jobs=tuple(_make_job(outcome) for outcome in result.outcomes),
         skipped=tuple(skipped for skipped in request.plan.skipped if skipped.id not in ran),
+        cache=ManifestCache(
+            mode=request.config.cache.mode,
+            remote=result.remote,
+            gate=result.gate,
+        ),
         seconds=result.seconds,
         sharing=result.sharing,
     )
@@ -168,4 +185,5 @@ def _make_job(outcome: Outcome) -> ManifestJob:
         message=outcome.message,
         requirements=outcome.requirements,
         from_store=outcome.from_store,
+        remote=outcome.remote,
     )

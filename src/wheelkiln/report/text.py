@@ -9,6 +9,9 @@ from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.plan.model import Skipped
 
 __all__ = ["format_cache", "format_seconds", "format_sharing", "format_size", "group_skipped"]
+from wheelkiln.build.outcome import Gate, GateVerdict
+
+__all__ = ["format_cache", "format_gate", "format_seconds", "format_size", "group_skipped"]
 
 
 def format_seconds(seconds: float | None) -> str:
@@ -36,6 +39,15 @@ def format_cache(statistics: CompileStatistics | None, *, links: bool = True) ->
         return "no calls"
     text = f"{statistics.hits}/{statistics.calls} hits"
     return f"{text}, {statistics.link_hits}/{statistics.links} LTO links" if links and statistics.links else text
+
+
+def format_gate(gate: Gate) -> list[str]:
+    """Say what the cache gate found, a line for each reason why it did not look at a job."""
+    asked = f"{gate.min_hit_rate:.0%}"
+    if gate.verdict is GateVerdict.OFF:
+        return [f"cache gate: off ({reason})" for reason in gate.reasons]
+    found = f"{gate.hits} of {gate.calls} compile calls hit, at least {asked} are asked for"
+    return [f"cache gate: {gate.verdict.value}: {found}", *(f"  not looked at: {reason}" for reason in gate.reasons)]
 
 
 def group_skipped(skipped: Iterable[Skipped]) -> list[tuple[list[str], str]]:

@@ -18,12 +18,14 @@ from wheelkiln.errors import EnvironmentProblem
 __all__ = ["Completed", "ProcessRunner", "Runner", "mask_secrets", "stream_and_keep"]
 
 _CREDENTIALS_IN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s]+@", re.IGNORECASE)
+_TOKEN = re.compile(r"(?P<name>\bbearer-token=)[^\s|'\"]+")
+"""An attribute of ccache's remote storage."""
 _STOP_SECONDS = 10.0
 
 
 def mask_secrets(text: str) -> str:
-    """Return text with the user and password of every URL in it replaced by ``***``."""
-    return _CREDENTIALS_IN_URL.sub(r"\g<scheme>***@", text)
+    """Return text with the user and password of every URL in it, and ccache's bearer token, replaced by ``***``."""
+    return _TOKEN.sub(r"\g<name>***", _CREDENTIALS_IN_URL.sub(r"\g<scheme>***@", text))
 
 
 @dataclass(frozen=True, slots=True)

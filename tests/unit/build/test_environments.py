@@ -13,6 +13,7 @@ from wheelkiln.build.environment_maker import EnvironmentFailedError, Environmen
 from wheelkiln.build.environments import environment_directory, known_environment, prune_environments
 from wheelkiln.build.request import BuildRequest, JobEnvironment
 from wheelkiln.cache.lock import Lock, LockedEnvironment, Pin
+from wheelkiln.config.remote import parse_remote
 from wheelkiln.errors import DriftError
 
 _FACTS = make_facts(
@@ -149,6 +150,24 @@ def test_the_network_of_the_container_that_makes_it(
     networks = [part.partition("=")[2] for part in fake.environments[0].argv if part.startswith("--network=")]
     assert networks == ([given] if given else [])
     assert f"--env=UV_OFFLINE={1 if offline else 0}" in fake.environments[0].argv
+
+
+def test_a_read_only_job_makes_its_own_and_uses_what_is_there(tmp_path: Path) -> None:
+    fake = FakeCibuildwheel()
+    sealed = _request(tmp_path, fake, {"cache": {"mode": "read-only"}}, remote=parse_remote("redis://:hunter2@h"))
+    with EnvironmentMaker("run-1", tmp_path / "run") as maker:
+        own = maker.make(sealed, sealed.plan.jobs[0])
+        assert own.directory.parent == tmp_path / "run/own-environments"
+        assert own.directory.is_dir()
+    assert not own.directory.exists()
+    assert list((tmp_path / "cache").glob("environments/*")) == []
+    assert known_environment(sealed, sealed.plan.jobs[0]) is None, "it keeps no answer of a backend"
+    assert not any("WHEELKILN_REMOTE_STORAGE" in call.line for call in fake.environments)
+
+    shared = _make(tmp_path, _request(tmp_path, FakeCibuildwheel()))
+    fake.environments.clear()
+    assert _make(tmp_path, sealed).directory == shared.directory
+    assert fake.environments == []
 
 
 def test_a_failure_leaves_nothing_and_keeps_what_was_said(tmp_path: Path) -> None:

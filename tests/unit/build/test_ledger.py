@@ -9,6 +9,7 @@ import pytest
 from tests.values import make_job
 from wheelkiln.build.ledger import Ledger, LedgerEntry, PastJob, ledger_of
 from wheelkiln.build.outcome import Outcome, StageSeconds, Status, WheelFile
+from wheelkiln.build.request import JobInputs
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.errors import EnvironmentProblem
 
@@ -132,3 +133,12 @@ def test_two_runs_share_it(tmp_path: Path) -> None:
     two.record("b", "kern", "1", _built(), 1.0)
     assert one.find("b") is not None
     assert two.find("a") is not None
+
+
+def test_what_a_job_was_last_built_from(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path)
+    assert ledger.last_inputs("kern") == {}
+    ledger.remember_inputs("kern", "cp312", JobInputs("s", "1"))
+    ledger.remember_inputs("kern", "cp312", JobInputs("s", "2"))
+    ledger.remember_inputs("other", "cp312", JobInputs("t", "3"))
+    assert ledger.last_inputs("kern") == {"cp312": JobInputs("s", "2")}

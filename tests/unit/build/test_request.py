@@ -12,9 +12,12 @@ from wheelkiln.build.request import (
     BuildRequest,
     container_network_environment,
     container_user,
+    job_inputs,
     job_key,
     make_invocation,
+    remote_environment,
 )
+from wheelkiln.config.remote import parse_remote
 from wheelkiln.system.engine import EngineName
 from wheelkiln.system.pip_settings import PipSettings
 
@@ -45,6 +48,30 @@ def test_an_invocation_puts_everything_together() -> None:
     assert invocation.read_only == (ReadOnlyMount(PurePosixPath("/etc/ca.pem"), target),)
     for name in ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"):
         assert invocation.environment[name] == str(target)
+
+
+def test_the_address_of_a_remote_cache_is_passed_by_name() -> None:
+    request = make_request(remote=parse_remote("redis://:hunter2@h"))
+    invocation = make_invocation(request, request.plan.jobs[:1], Path("/run/job/mount"), "run-1")
+    assert invocation.passed == ("WHEELKILN_REMOTE_STORAGE",)
+    assert ReadOnlyMount(PurePosixPath("/run/job/remote"), PurePosixPath("/opt/wheelkiln/mnt/remote")) in (
+        invocation.read_only
+    )
+    assert "hunter2" not in repr(invocation)
+    assert remote_environment(request)["WHEELKILN_REMOTE_STORAGE"].startswith("redis://hunter2@h:6379|")
+    sealed = replace(request, config=make_config({"cache": {"mode": "read-only"}}))
+    assert remote_environment(sealed)["WHEELKILN_REMOTE_STORAGE"].endswith("|read-only=true")
+    assert remote_environment(make_request()) == {}
+
+
+def test_inputs_tell_the_source_from_all_else() -> None:
+    job = _PLAIN.plan.jobs[0]
+    same, other = job_inputs(_PLAIN, job), job_inputs(_with_source(_PLAIN, digest="e" * 64), job)
+    assert (same.setting, same.source != other.source) == (other.setting, True)
+    later = job_inputs(_with_source(_PLAIN, epoch=1), job)
+    assert (same.setting, same.source != later.source) == (later.setting, True)
+    changed = job_inputs(make_request(tests=False), job)
+    assert (same.source, same.setting != changed.setting) == (changed.source, True)
 
 
 def test_without_network_uv_does_not_try() -> None:
@@ -163,6 +190,9 @@ def test_each_job_has_its_own_key() -> None:
         make_request(make_inputs(host=make_host(cpus=64, environ={"HTTPS_PROXY": "http://proxy"}))),
         make_request(make_inputs(estimates={"cp310-manylinux_x86_64": 3.0})),
         make_request(fresh=True),
+        make_request(remote=parse_remote("redis://h")),
+        make_request(make_inputs({"cache": {"mode": "read-only"}})),
+        make_request(make_inputs({"cache": {"mode": "read-only", "min-hit-rate": 1}}), remote=parse_remote("http://h")),
         _with_source(_PLAIN, size=1, tree_size=2, sdist=Path("/x.tar.gz")),
     ],
 )

@@ -9,10 +9,11 @@ import pytest
 
 from tests.fakes import Answer, Call, FakeCibuildwheel, FakeRunner, Script
 from tests.values import IMAGE_ID, inspected_image, make_config, make_facts, make_inputs, make_request
-from wheelkiln.build.outcome import Event, JobEnded, JobStarted, RunResult, Said, Status
+from wheelkiln.build.outcome import Event, Gate, GateVerdict, JobEnded, JobStarted, RunResult, Said, Status
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.run import run_build
 from wheelkiln.cache.store import store_of
+from wheelkiln.config.remote import RemoteAddress
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.provide import Origin
@@ -437,3 +438,58 @@ def test_two_jobs_that_make_the_same_wheel_land_it_once(tmp_path: Path) -> None:
     result = machine.run(fresh=True)
     assert sorted(_statuses(result)) == ["built", "covered"]
     assert machine.wheels == list(same)
+
+
+def test_a_gate_is_judged_on_what_the_run_found(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, inputs=make_inputs({"python": ["cp312"], "cache": {"min-hit-rate": 0.9}}))
+    first = machine.run()
+    assert first.gate == Gate(GateVerdict.OFF, 0.9, reasons=(f"{_CP312}: the compile cache was empty",))
+    (tmp_path / "cache/ccache/0").mkdir()
+    (tmp_path / "cache/ccache/0/entryR").write_text("")
+    second = machine.run(fresh=True)
+    assert second.gate == Gate(GateVerdict.FAILED, 0.9, 1, 2, (_CP312,))
+    assert _statuses(second) == ["built"]
+    unchanged = machine.run()
+    assert unchanged.gate == Gate(GateVerdict.OFF, 0.9, reasons=(f"{_CP312}: not built by this run",))
+
+
+def test_a_read_only_run_is_nothing_to_measure_later_ones_by(tmp_path: Path) -> None:
+    (tmp_path / "cache/ccache/0").mkdir(parents=True)
+    (tmp_path / "cache/ccache/0/entryR").write_text("")
+    table = {"python": ["cp312"], "cache": {"min-hit-rate": 0.9, "mode": "read-only"}}
+    machine = Machine(tmp_path, inputs=make_inputs(table))
+    for _ in range(2):
+        gate = machine.run(fresh=True).gate
+        assert gate is not None
+        assert gate.reasons == (f"{_CP312}: no build with this cache directory is known",)
+
+
+def test_a_remote_that_was_given_up_is_not_tried_by_the_next_job(tmp_path: Path) -> None:
+    asked: list[bool] = []
+
+    def note(call: Call) -> None:
+        asked.append("WHEELKILN_REMOTE_STORAGE" in (call.env or {}))
+
+    dead = "# a.c\ncache_miss\nremote_storage_error\n" * 2
+    inputs = make_inputs({"python": ["cp311", "cp312"], "cache": {"remote": "redis://h"}})
+    machine = Machine(tmp_path, FakeCibuildwheel(statistics=dead, during=note), inputs)
+    result = machine.run(ask_remote=lambda _: "")
+    assert asked == [True, False]
+    assert [outcome.remote is None for outcome in result.outcomes] == [False, True]
+    assert any(isinstance(event, Said) and "redis://h:6379 failed 2 calls" in event.text for event in machine.events)
+    assert result.remote == "redis://h:6379"
+
+
+def test_the_remote_is_asked_when_something_is_to_be_built(tmp_path: Path) -> None:
+    asked: list[RemoteAddress] = []
+
+    def refuse(address: RemoteAddress) -> str:
+        asked.append(address)
+        return "it does not answer"
+
+    machine = Machine(tmp_path, inputs=make_inputs({"python": ["cp312"], "cache": {"remote": "redis://h"}}))
+    result = machine.run(ask_remote=refuse)
+    assert (len(asked), result.remote, result.outcomes[0].remote) == (1, "", None)
+    assert any("redis://h:6379: it does not answer. Is the server up" in str(event) for event in machine.events)
+    assert _statuses(machine.run(ask_remote=refuse)) == ["reused"]
+    assert len(asked) == 1

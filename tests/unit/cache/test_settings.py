@@ -16,6 +16,7 @@ from wheelkiln.cache.settings import (
     make_cache_directories,
     parse_size,
 )
+from wheelkiln.config.model import Config
 from wheelkiln.errors import EnvironmentProblem
 
 
@@ -59,6 +60,38 @@ def test_the_mounts_of_a_job() -> None:
 def test_what_root_writes_is_kept_apart() -> None:
     mounts = cache_mounts(make_config({"container": {"user": "root"}}), Path("/c"), Path("/j"))
     assert [str(mount.source) for mount in mounts] == ["/c/ccache-root", "/c/uv-root", "/c/links-root", "/j"]
+
+
+def _sealed(**image: bool) -> Config:
+    return make_config({"cache": {"mode": "read-only"}, "image": image})
+
+
+def test_a_read_only_job_can_write_to_no_cache() -> None:
+    mounts = cache_mounts(_sealed(sccache=True), Path("/c"), Path("/j"))
+    assert [(str(mount.source), mount.read_only) for mount in mounts] == [
+        ("/c/ccache", True),
+        ("/c/sccache", True),
+        ("/c/links", True),
+        ("/j", False),
+    ]
+    environment = cache_environment(_sealed(sccache=True), make_job())
+    assert environment["CCACHE_READONLY"] == "1"
+    assert environment["SCCACHE_LOCAL_RW_MODE"] == "READ_ONLY"
+    assert environment["CCACHE_DIR"] == "/opt/wheelkiln/mnt/ccache"
+    assert environment["UV_CACHE_DIR"] == "/tmp/wheelkiln-uv"
+
+
+def test_a_read_only_job_with_a_remote_has_a_compile_cache_of_its_own() -> None:
+    mounts = cache_mounts(_sealed(), Path("/c"), Path("/j"), remote=True)
+    assert [str(mount.source) for mount in mounts] == ["/c/links", "/j"]
+    environment = cache_environment(_sealed(), make_job(), remote=True)
+    assert environment["CCACHE_DIR"] == "/tmp/wheelkiln-remote"
+    assert environment["CCACHE_CONFIGPATH"] == "/opt/wheelkiln/mnt/remote/ccache.conf"
+
+
+def test_a_mount_that_is_read_keeps_its_owner(tmp_path: Path) -> None:
+    make_cache_directories((CacheMount(tmp_path / "c", PurePosixPath("/c"), read_only=True),), (4321, 4321))
+    assert (tmp_path / "c").stat().st_uid == os.getuid()
 
 
 def test_the_environment_points_into_the_mounts() -> None:

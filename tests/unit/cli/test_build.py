@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import FakeRunner
+from tests.unit.cache.values import make_call, make_record
 from tests.values import make_engine, make_facts, make_host, make_inputs, make_request
-from wheelkiln.build.outcome import Outcome, RunResult, Status, WheelFile
+from wheelkiln.build.outcome import Gate, GateVerdict, Outcome, RunResult, Status, WheelFile
 from wheelkiln.build.request import BuildRequest
+from wheelkiln.cache.records import keep_record
+from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.cli.build import _finish, _print_opening, _refuse_remote
 from wheelkiln.cli.options import LocatedSource
 from wheelkiln.config.load import parse_config
-from wheelkiln.errors import BuildError, EnvironmentProblem
+from wheelkiln.errors import BuildError, CacheGateError, EnvironmentProblem
 from wheelkiln.source.spec import DirectorySource
 from wheelkiln.system.engine import EngineName
 from wheelkiln.system.process import ProcessRunner
@@ -79,6 +82,33 @@ def test_a_failure_is_told_with_its_way_out(request_: BuildRequest, capsys: pyte
         "  log: /runs/1/build.log",
     ]
     assert (request_.output_dir / "wheelkiln-manifest.json").is_file()
+
+
+def test_a_gate_that_fails_ends_the_build_when_all_has_landed(
+    request_: BuildRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = request_.plan.jobs[0]
+    keep_record(request_.cache_root, make_record(make_call("src/a.c")))
+    keep_record(
+        request_.cache_root,
+        make_record(make_call("src/a.c", manifest_key="m2", command=("gcc", "-O3", "-c", "src/a.c"))),
+    )
+    outcome = replace(_result(request_).outcomes[0], statistics=CompileStatistics(hits=1, misses=3))
+    result = replace(_result(request_, outcome), gate=Gate(GateVerdict.FAILED, 0.9, 1, 4, (job.id,)))
+    with pytest.raises(CacheGateError, match=r"served 1 of 4 calls \(25%\)") as caught:
+        _finish(request_, result, "table")
+    rate, cause, units, *_ = caught.value.message.splitlines()[1:]
+    assert rate == f"  {job.id}: 1/4 hits"
+    assert cause.endswith("[flags-changed]")
+    assert units.strip() == "in src/a.c"
+    assert "cache gate: failed: 1 of 4 compile calls hit, at least 90% are asked for" in capsys.readouterr().out
+    assert json.loads((request_.output_dir / "wheelkiln-manifest.json").read_text())["cache"]["gate"]["hits"] == 1
+
+
+def test_a_gate_that_is_off_says_why(request_: BuildRequest, capsys: pytest.CaptureFixture[str]) -> None:
+    gate = Gate(GateVerdict.OFF, 0.9, reasons=("cp312: the compile cache was empty",))
+    _finish(request_, replace(_result(request_), gate=gate), "table")
+    assert "cache gate: off (cp312: the compile cache was empty)" in capsys.readouterr().out
 
 
 def test_the_opening_says_what_reaches_the_container(

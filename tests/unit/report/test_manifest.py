@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.values import make_facts, make_inputs, make_request
-from wheelkiln.build.outcome import Outcome, RunResult, StageSeconds, Status, WheelFile
+from wheelkiln.build.outcome import Gate, GateVerdict, Outcome, RunResult, StageSeconds, Status, WheelFile
+from wheelkiln.cache.remote_use import RemoteUse
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.image.provide import BuiltImage, Origin
 from wheelkiln.report.manifest import make_manifest, write_manifest_text
@@ -76,6 +77,7 @@ def test_what_was_built_from_what() -> None:
             },
             "covered_by": "",
             "message": "",
+            "remote": None,
             "requirements": [],
             "from_store": False,
             "cold_rebuild": None,
@@ -103,3 +105,27 @@ def test_no_path_of_this_machine_is_in_it() -> None:
     assert "/secret" not in text
     assert "/var/kiln" not in text
     assert text.endswith("}\n")
+
+
+def test_how_the_caches_were_used() -> None:
+    use = RemoteUse(hits=2, failures=1, failed_in_a_row=1)
+    result = replace(
+        _RESULT,
+        outcomes=(replace(_BUILT, remote=use),),
+        gate=Gate(GateVerdict.FAILED, 0.9, 1, 2, ("cp311-manylinux_x86_64",)),
+        remote="redis://h:6379",
+    )
+    manifest = json.loads(write_manifest_text(make_manifest(_REQUEST, result, version="0.1.0")))
+    assert manifest["cache"] == {
+        "mode": "read-write",
+        "remote": "redis://h:6379",
+        "gate": {
+            "verdict": "failed",
+            "min_hit_rate": 0.9,
+            "hits": 1,
+            "calls": 2,
+            "jobs": ["cp311-manylinux_x86_64"],
+            "reasons": [],
+        },
+    }
+    assert manifest["jobs"][0]["remote"]["hits"] == 2

@@ -15,6 +15,7 @@ from wheelkiln.system.process import Completed, mask_secrets
         ("git+ssh://git@host/x.git", "git+ssh://***@host/x.git"),
         ("redis://:pw@cache:6379", "redis://***@cache:6379"),
         ("HTTPS://u:p@host", "HTTPS://***@host"),
+        ("http://h/a|bearer-token=abc%20|layout=flat", "http://h/a|bearer-token=***|layout=flat"),
         ("a https://u:p@one/x b https://q:r@two/y", "a https://***@one/x b https://***@two/y"),
         ("https://user:p@ss@host/simple", "https://***@host/simple"),
         ("https://host/simple", "https://host/simple"),
