@@ -22,8 +22,20 @@ from wheelkiln.plan.model import namespace_of
 __all__ = ["Pruned", "Scope", "prune_caches"]
 
 _COMPILE = ("ccache", "ccache-root")
-_IN_USE = ("sccache", "sccache-root", "environments", "uv", "uv-root", "resolver", "sdists", "trees")
+_IN_USE = (
+    "links",
+    "links-root",
+    "sccache",
+    "sccache-root",
+    "environments",
+    "uv",
+    "uv-root",
+    "resolver",
+    "sdists",
+    "trees",
+)
 """What a run reads at any time; none of it is removed while one is going on."""
+_LINKS = ("links", "links-root")
 _SDISTS = ("sdists", "trees")
 _UNUSED_ENVIRONMENTS = 14 * 24 * 3600.0
 _STALE_SECONDS = 24 * 3600.0
@@ -146,10 +158,15 @@ def _ccache_arguments(work: _Pruning) -> list[str]:
     if scope.older_than is not None:
         return ["--evict-older-than", f"{max(1, round(scope.older_than))}s"]
     if scope.project:
-        jobs = {job.id for job in ledger_of(work.root).history(scope.project)} | set(_PLATFORMS)
-        namespaces = sorted({namespace_of(scope.project, job) for job in jobs})
-        return [part for name in namespaces for part in ("--evict-namespace", name)]
+        return [part for name in sorted(_namespaces(work)) for part in ("--evict-namespace", name)]
     return ["--cleanup"]
+
+
+def _namespaces(work: _Pruning) -> frozenset[str]:
+    """The namespaces of a project's jobs: those that ended here, and those that any plan may have had."""
+    project = work.scope.project
+    jobs = {job.id for job in ledger_of(work.root).history(project)} | set(_PLATFORMS)
+    return frozenset(namespace_of(project, job) for job in jobs)
 
 
 def _prune_used(work: _Pruning) -> Iterator[Pruned]:
@@ -172,6 +189,11 @@ def _choose_entries(work: _Pruning, place: Path) -> Iterator[Path]:
     elif place.name == "environments" and not scope.project:
         limit = work.now - (_UNUSED_ENVIRONMENTS if scope.older_than is None else scope.older_than)
         yield from (entry for entry in entries if _is_older(entry, limit))
+    elif place.name in _LINKS and scope.project:
+        yield from (entry for entry in entries if entry.name in _namespaces(work))
+    elif place.name in _LINKS and scope.older_than is not None:
+        limit = work.now - scope.older_than
+        yield from (path for path in place.glob("*/*/*") if _is_older(path, limit))
     elif place.name in _SDISTS and scope.project:
         yield from (entry for entry in entries if any(map(_is_of(scope.project), entry.rglob("*.tar.gz"))))
     elif place.name in _SDISTS and scope.older_than is not None:

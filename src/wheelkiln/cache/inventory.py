@@ -44,6 +44,7 @@ def list_caches(config: Config) -> tuple[Cache, ...]:
     return (
         Cache("compile", ("ccache", "ccache-root"), config.cache.max_size),
         Cache("compile-rust", ("sccache", "sccache-root"), config.cache.max_size),
+        Cache("links", ("links", "links-root"), config.cache.max_size),
         Cache("environments", ("environments",)),
         Cache("packages", ("uv", "uv-root", "resolver")),
         Cache("wheels", ("wheels",), config.cache.wheels_max_size),

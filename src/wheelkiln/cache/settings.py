@@ -40,8 +40,9 @@ UV_MOUNT = _MOUNT / "uv"
 SCCACHE_MOUNT = _MOUNT / "sccache"
 LINKS_MOUNT = _MOUNT / "links"
 JOB_MOUNT = _MOUNT / "job"
-INPUTS_MOUNT = _MOUNT / "inputs"
 """A directory of the job alone: what is given to it and what it tells."""
+INPUTS_MOUNT = _MOUNT / "inputs"
+"""What ccache hashed, in an examined build."""
 REMOTE_MOUNT = _MOUNT / "remote"
 REMOTE_FILE = "ccache.conf"
 """ccache's configuration file in the remote's mount. Only that file points it to the remote cache, so that the host
@@ -118,7 +119,7 @@ def cache_mounts(
 ) -> tuple[CacheMount, ...]:
     """Return the mounts of a job; one compile cache serves all projects, kept apart by their namespaces.
 
-    compile_root is the directory of the compile caches where that is not the one of all caches.
+    compile_root is the directory of the caches of compilations and links where that is not the one of all caches.
     What the container's root writes belongs to the host's root, so it gets directories of its own. A read-only job
     cannot write to a cache. uv wants to write to its own and gets none; and ccache 4.7 dies when it cannot keep what
     the remote cache gave it, so with a remote the local compile cache is left out.
@@ -129,7 +130,7 @@ def cache_mounts(
         CacheMount(compile_cache(config, compiled), CCACHE_MOUNT, sealed) if not (sealed and remote) else None,
         CacheMount(root / f"uv{suffix}", UV_MOUNT) if not sealed else None,
         CacheMount(compiled / f"sccache{suffix}", SCCACHE_MOUNT, sealed) if config.image.sccache else None,
-        CacheMount(root / f"links{suffix}", LINKS_MOUNT, sealed) if config.cache.links == "lto" else None,
+        CacheMount(compiled / f"links{suffix}", LINKS_MOUNT, sealed) if config.cache.links == "lto" else None,
         CacheMount(job_dir, JOB_MOUNT),
     )
     return tuple(mount for mount in mounts if mount is not None)

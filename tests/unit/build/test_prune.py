@@ -59,6 +59,7 @@ def root(tmp_path: Path) -> Path:
         _aged(root / "sdists" / name, days)
         _file(root / "trees" / name / "state" / f"{name}_kern-1.0.tar.gz")
         _aged(root / "trees" / name, days)
+        _file(root / "links" / f"{name}-kern-x86_64-default/00/x.out", days)
         _file(root / "calls" / f"{name}-kern" / "job.gz")
         _file(root / "runs" / name / "job/build.log")
         _aged(root / "runs" / name, days)
@@ -107,6 +108,7 @@ def test_what_is_older_goes(root: Path) -> None:
     found = _prune(root, Scope(older_than=30 * _DAY), _ran(runner))
     assert {name for name, entry in found.items() if entry.files} == {
         "environments",
+        "links",
         "runs",
         "scratch",
         "sdists",
@@ -123,6 +125,7 @@ def test_a_project_goes(root: Path) -> None:
     found = _prune(root, Scope(project="old-kern"), _ran(runner))
     assert {name for name, entry in found.items() if entry.files} == {
         "wheels",
+        "links",
         "sdists",
         "trees",
         "calls",
@@ -131,7 +134,12 @@ def test_a_project_goes(root: Path) -> None:
     }
     assert [job.project for job in ledger_of(root).history()] == ["new-kern"]
     assert [wheel.path.name.partition("-")[0] for wheel in store_of(root).wheels()] == ["new_kern"]
-    for place, left in (("sdists", "new"), ("trees", "new"), ("calls", "new-kern")):
+    for place, left in (
+        ("sdists", "new"),
+        ("trees", "new"),
+        ("calls", "new-kern"),
+        ("links", "new-kern-x86_64-default"),
+    ):
         assert [path.name for path in (root / place).iterdir()] == [left]
     arguments = runner.calls[0].argv[runner.calls[0].argv.index("ccache") :]
     assert "old-kern-x86_64-default" in arguments
@@ -172,6 +180,7 @@ def test_while_a_run_is_going_on_what_it_may_read_stays(root: Path) -> None:
     assert {name for name, entry in found.items() if entry.kept} == {
         "compile",
         "environments",
+        "links",
         "resolver",
         "sccache",
         "sdists",
