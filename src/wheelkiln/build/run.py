@@ -22,7 +22,7 @@ from wheelkiln.build.runs import remove_dead_containers, run_directory
 from wheelkiln.build.schedule import Schedule
 from wheelkiln.cache.records import JobRecord, read_latest_record
 from wheelkiln.cache.remote import choose_remote
-from wheelkiln.cache.settings import compile_cache
+from wheelkiln.cache.settings import compile_cache, ignored_options
 from wheelkiln.cache.sharing import Sharing, add_sharing, count_sharing
 from wheelkiln.config.remote import RemoteAddress
 from wheelkiln.errors import EnvironmentProblem
@@ -70,7 +70,8 @@ def _count_sharing(request: BuildRequest, outcomes: Iterable[Outcome]) -> Sharin
         if outcome.status is Status.BUILT:
             record = read_latest_record(request.cache_root, request.source.facts.name, job.id)
             built[job.image, job.namespace] += [record] if record else []
-    return add_sharing(map(count_sharing, built.values()))
+    ignored = ignored_options(request.config)
+    return add_sharing(count_sharing(records, ignored) for records in built.values())
 
 
 def _serve_without_building(

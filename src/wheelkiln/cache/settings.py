@@ -29,6 +29,7 @@ __all__ = [
     "cache_root",
     "call_log_environment",
     "compile_cache",
+    "ignored_options",
     "input_log_environment",
     "make_cache_directories",
     "parse_size",
@@ -211,20 +212,26 @@ def _prefix_environment(config: Config) -> dict[str, str]:
     return environment
 
 
+def ignored_options(config: Config) -> tuple[str, ...]:
+    """Return the options of compilers that do not keep compilations apart."""
+    match config.cache.share_between_pythons:
+        case "warnings":
+            return _WARNING_FLAGS
+        case "flags":
+            return (*_WARNING_FLAGS, *_CODE_FLAGS)
+        case _:
+            return ()
+
+
 def _sharing_environment(config: Config) -> dict[str, str]:
     """Leave out of ccache's keys what interpreters' builds differ in (ccache: ignore_options).
 
     The flags of code may only be left out together with the program that compiles without regard to them, so the
     program is part of the keys.
     """
-    match config.cache.share_between_pythons:
-        case "warnings":
-            return {"CCACHE_IGNOREOPTIONS": " ".join(_WARNING_FLAGS)}
-        case "flags":
-            ignored = " ".join((*_WARNING_FLAGS, *_CODE_FLAGS))
-            return {"CCACHE_IGNOREOPTIONS": ignored, "CCACHE_EXTRAFILES": str(_FLAGS_PROGRAM)}
-        case _:
-            return {}
+    options = ignored_options(config)
+    program = {"CCACHE_EXTRAFILES": str(_FLAGS_PROGRAM)} if config.cache.share_between_pythons == "flags" else {}
+    return ({"CCACHE_IGNOREOPTIONS": " ".join(options)} if options else {}) | program
 
 
 def _sealed_environment(config: Config, *, remote: bool) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from wheelkiln.cache.calls import Call
@@ -50,8 +50,11 @@ def add_sharing(counted: Iterable[Sharing]) -> Sharing:
     )
 
 
-def count_sharing(records: Sequence[JobRecord]) -> Sharing:
-    """Compare each job with the earlier ones; records are of one cache namespace, in the order of the plan."""
+def count_sharing(records: Sequence[JobRecord], ignored: Collection[str] = ()) -> Sharing:
+    """Compare each job with the earlier ones; records are of one cache namespace, in the order of the plan.
+
+    ignored are options that ccache was told not to hash.
+    """
     counts: Counter[str] = Counter()
     flags: Counter[str] = Counter()
     for number, record in enumerate(records[1:], start=1):
@@ -59,7 +62,7 @@ def count_sharing(records: Sequence[JobRecord]) -> Sharing:
         for call in record.compilations:
             others = [pairs[id(call)] for pairs in earlier if id(call) in pairs]
             if others and call.result_key:
-                kind, differing = _judge(call, others)
+                kind, differing = _judge(call, others, ignored)
                 counts[kind] += 1
                 flags.update(differing)
     most = tuple(flag for flag, _ in flags.most_common(_MOST_FLAGS))
@@ -72,11 +75,11 @@ def _pairs(before: JobRecord, after: JobRecord) -> Iterable[tuple[int, Call]]:
             yield id(new), old
 
 
-def _judge(call: Call, others: Sequence[Call]) -> tuple[str, frozenset[str]]:
+def _judge(call: Call, others: Sequence[Call], ignored: Collection[str]) -> tuple[str, frozenset[str]]:
     """Compare a call with those of earlier jobs, the nearest first."""
     if any(other.result_key == call.result_key for other in others):
         return "shared", frozenset()
-    differences = [_differing(other, call) for other in others]
+    differences = [_differing(other, call).difference(ignored) for other in others]
     nearest = min(differences, key=len)
     return ("apart", nearest) if nearest else ("dependent", frozenset())
 

@@ -46,6 +46,13 @@ def test_other_flags_keep_units_apart_and_are_named() -> None:
     assert found.shareable == 2
 
 
+def test_a_flag_that_is_not_hashed_keeps_nothing_apart() -> None:
+    first = _record("cp310", _call("binding", "1", "-Wno-unused-result", "-O3"))
+    second = _record("cp311", _call("binding", "2", "-O3"))
+    assert count_sharing([first, second], ["-Wno-unused-result"]) == Sharing(repeated=1, dependent=1)
+    assert count_sharing([first, second]).flags == ("-Wno-unused-result",)
+
+
 def test_units_without_a_counterpart_or_a_key_do_not_count() -> None:
     first = _record("cp312", _call("core", "1"))
     second = _record("cp313", _call("other", "2"), _call("core", ""))
