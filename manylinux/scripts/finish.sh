@@ -37,8 +37,10 @@ for directory in /home/builder /project /output /opt/wheelkiln/mnt /tmp/wheelkil
     chown 1000:1000 "$directory"
     chmod 0777 "$directory"
 done
-: >/constraints.txt
-chmod 0666 /constraints.txt
+for file in /constraints.txt /cibuildwheel-ca-bundle.pem; do
+    : >"$file"
+    chmod 0666 "$file"
+done
 rm -f /var/log/lastlog /var/log/faillog
 
 bash /mnt/wheelkiln/features.sh "$compiler" >/opt/wheelkiln/toolchain.txt

@@ -163,7 +163,10 @@ def _run_cibuildwheel(request: BuildRequest, job: Job, job_dir: Path, run_id: st
 
 
 def _child_environment(request: BuildRequest, job_dir: Path) -> dict[str, str]:
-    """The user's environment without the variables that wheelkiln decides, plus what the container is passed."""
+    """The user's environment without the variables that wheelkiln decides, plus what the container is passed.
+
+    cibuildwheel copies the bundle that SSL_CERT_FILE names into the container, for its own use of pip there.
+    """
     kept = {
         name: value
         for name, value in request.host.environ.items()
@@ -171,6 +174,8 @@ def _child_environment(request: BuildRequest, job_dir: Path) -> dict[str, str]:
     }
     passed = container_network_environment(request) | remote_environment(request)
     own = {"SOURCE_DATE_EPOCH": str(request.source.epoch), "TMPDIR": str(job_dir / "tmp")}
+    if request.host.ca_bundle:
+        own["SSL_CERT_FILE"] = str(request.host.ca_bundle)
     return {**kept, **request.variables, **_FIXED_VARIABLES, **passed, **own}
 
 

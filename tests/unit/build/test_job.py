@@ -198,3 +198,16 @@ def test_an_output_directory_that_is_gone_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(EnvironmentProblem, match="not a directory on the way to"):
         _run(tmp_path, FakeCibuildwheel(during=remove))
+
+
+def test_cibuildwheel_is_told_of_the_machines_certificates(tmp_path: Path) -> None:
+    inputs = make_inputs({"python": ["cp312"]}, host=make_host(ca_bundle=Path("/etc/ca.pem")))
+    fake = FakeCibuildwheel()
+    request = make_request(inputs, FakeRunner(fake.script()), tmp_path)
+    (tmp_path / "wheelhouse").mkdir()
+    (tmp_path / "job").mkdir()
+    run_job(request, request.plan.jobs[0], tmp_path / "job", EnvironmentMaker("run-1", tmp_path), lambda _: None)
+    assert isinstance(request.engine.runner, FakeRunner)
+    call = next(call for call in request.engine.runner.calls if "cibuildwheel" in call.argv)
+    assert call.env is not None
+    assert call.env["SSL_CERT_FILE"] == "/etc/ca.pem"
