@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +61,30 @@ def test_a_damaged_or_full_link_cache_costs_hits_and_nothing_else(tool: Tool, pr
     blocked, same = _build(tool, source, cache)
     assert same == made
     assert dict(blocked["uncacheable"]) == {"lto_link: IsADirectoryError": 1}
+
+
+def _poison(cache: Path) -> None:
+    """Put another output behind a kept link, as who can write the cache directory could."""
+    (entries,) = (cache / "links").rglob("*.json")
+    kept = json.loads(entries.read_bytes().partition(b"\n")[2])
+    (output,) = (cache / "links").rglob("*.out")
+    content = output.read_bytes() + b"poison"
+    digest = hashlib.sha256(content).hexdigest()
+    poisoned = output.parent.parent / digest[:2] / f"{digest}.out"
+    poisoned.parent.mkdir(exist_ok=True)
+    poisoned.write_bytes(content)
+    body = json.dumps([{**kept[0], "output": digest}]).encode()
+    entries.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+
+
+def test_a_poisoned_link_is_found_by_cache_verify(tool: Tool, project: Any, tmp_path: Path) -> None:
+    source, cache = project("lto"), tmp_path / "cache"
+    options = ["--base", "bootstrap", "--engine", tool.engine, "--cache-dir", str(cache), "--python", "cp312"]
+    _, made = _build(tool, source, cache)
+    assert tool.run("cache", "verify", ".", *options, cwd=source).code == 0
+    _poison(cache)
+    statistics, wrong = _build(tool, source, cache)
+    assert (_links(statistics), wrong == made) == ((1, 0), False)
+    found = tool.run("cache", "verify", ".", *options, cwd=source)
+    assert found.code == 8, found.stderr
+    assert "lto_kernel" in found.stdout + found.stderr
