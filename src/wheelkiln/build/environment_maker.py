@@ -29,7 +29,7 @@ from wheelkiln.build.request import (
 )
 from wheelkiln.build.stages import plain_text
 from wheelkiln.cache.lock import LockedEnvironment, Pin
-from wheelkiln.cache.settings import ENVIRONMENT_DIR, JOB_MOUNT, CacheMount, make_cache_directories
+from wheelkiln.cache.settings import ENVIRONMENT_DIR, JOB_MOUNT, UV_MOUNT, CacheMount, make_cache_directories
 from wheelkiln.errors import BuildError
 from wheelkiln.plan.model import Job
 from wheelkiln.system.files import make_directory, naming_storage_errors
@@ -212,13 +212,16 @@ def _run_container(
     mounts: tuple[CacheMount, ...] = (),
     read_only: tuple[ReadOnlyMount, ...] = (),
 ) -> list[str]:
-    """Run wheelkiln-environment; return its lines, or raise EnvironmentFailedError with them."""
+    """Run wheelkiln-environment; return its lines, or raise EnvironmentFailedError with them.
+
+    Of the caches only uv's is mounted, and only where an environment is made.
+    """
     # What is known of the environment is not there to be mounted yet, and nothing is cached remotely.
     without = replace(request, environments={}, remote=None)
     invocation = make_invocation(without, (place.job,), place.job_dir / "mount", place.run_id)
     invocation = replace(
         invocation,
-        mounts=(*invocation.mounts, *mounts),
+        mounts=(*(entry for entry in invocation.mounts if entry.target in _needed(mounts)), *mounts),
         read_only=(*invocation.read_only, *read_only),
         environment={**invocation.environment, "UV_OFFLINE": "1" if request.offline else "0", "CCACHE_DISABLE": "1"},
         network=_network(request),
@@ -236,6 +239,10 @@ def _run_container(
     if request.engine.runner.stream([*argv, *command], on_line=note, env=environ):
         raise EnvironmentFailedError(lines)
     return lines
+
+
+def _needed(mounts: tuple[CacheMount, ...]) -> tuple[PurePosixPath, ...]:
+    return (JOB_MOUNT, UV_MOUNT) if mounts else (JOB_MOUNT,)
 
 
 def _network(request: BuildRequest) -> str:

@@ -30,6 +30,8 @@ _IN_USE = (
     "environments",
     "uv",
     "uv-root",
+    "uv-tests",
+    "uv-tests-root",
     "resolver",
     "sdists",
     "trees",

@@ -139,6 +139,7 @@ def make_invocation(request: BuildRequest, jobs: tuple[Job, ...], job_dir: Path,
         job_dir,
         compile_root=request.cold_cache,
         remote=request.remote is not None,
+        has_environment=jobs[0].id in request.environments,
     )
     if not user.is_builder:  # cibuildwheel's copy sets the directory's mode, which only its owner may do
         mounts = (*mounts, CacheMount(job_dir / PROJECT_SCRATCH, _PROJECT))

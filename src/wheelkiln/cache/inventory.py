@@ -46,7 +46,7 @@ def list_caches(config: Config) -> tuple[Cache, ...]:
         Cache("compile-rust", ("sccache", "sccache-root"), config.cache.max_size),
         Cache("links", ("links", "links-root"), config.cache.max_size),
         Cache("environments", ("environments",)),
-        Cache("packages", ("uv", "uv-root", "resolver")),
+        Cache("packages", ("uv", "uv-root", "uv-tests", "uv-tests-root", "resolver")),
         Cache("wheels", ("wheels",), config.cache.wheels_max_size),
         Cache("sdists", ("sdists", "trees")),
         Cache("runs", ("runs",)),

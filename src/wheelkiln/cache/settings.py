@@ -23,6 +23,7 @@ __all__ = [
     "REMOTE_MOUNT",
     "REMOTE_VARIABLE",
     "STATISTICS_LOG",
+    "UV_MOUNT",
     "CacheMount",
     "cache_environment",
     "cache_mounts",
@@ -116,20 +117,28 @@ def compile_cache(config: Config, root: Path) -> Path:
 
 
 def cache_mounts(
-    config: Config, root: Path, job_dir: Path, *, compile_root: Path | None = None, remote: bool = False
+    config: Config,
+    root: Path,
+    job_dir: Path,
+    *,
+    compile_root: Path | None = None,
+    remote: bool = False,
+    has_environment: bool = False,
 ) -> tuple[CacheMount, ...]:
     """Return the mounts of a job; one compile cache serves all projects, kept apart by their namespaces.
 
     compile_root is the directory of the caches of compilations and links where that is not the one of all caches.
     What the container's root writes belongs to the host's root, so it gets directories of its own. A read-only job
     cannot write to a cache. uv wants to write to its own and gets none; and ccache 4.7 dies when it cannot keep what
-    the remote cache gave it, so with a remote the local compile cache is left out.
+    the remote cache gave it, so with a remote the local compile cache is left out. A job that has its environment gets
+    a package cache for tests alone: uv trusts its cache, so what is built must not write to the one that environments
+    are made from.
     """
     suffix = "-root" if config.container.user == "root" else ""
     sealed, compiled = config.cache.read_only, compile_root or root
     mounts = (
         CacheMount(compile_cache(config, compiled), CCACHE_MOUNT, sealed) if not (sealed and remote) else None,
-        CacheMount(root / f"uv{suffix}", UV_MOUNT) if not sealed else None,
+        CacheMount(root / f"{'uv-tests' if has_environment else 'uv'}{suffix}", UV_MOUNT) if not sealed else None,
         CacheMount(compiled / f"sccache{suffix}", SCCACHE_MOUNT, sealed) if config.image.sccache else None,
         CacheMount(compiled / f"links{suffix}", LINKS_MOUNT, sealed) if config.cache.links == "lto" else None,
         CacheMount(job_dir, JOB_MOUNT),

@@ -99,6 +99,11 @@ def test_the_container_that_makes_it_may_write_to_it_and_jobs_may_not(tmp_path: 
     assert not Path(f"{made.directory}-run-1.part").exists()
     (asking,) = (part for part in fake.environments[1].argv if "target=/tmp/wheelkiln/env" in part)
     assert asking.endswith(",readonly"), "the project's code runs when the backend is asked"
+    targets = [
+        [part.partition("target=/opt/wheelkiln/mnt/")[2] for part in call.argv if "target=/opt/wheelkiln/mnt/" in part]
+        for call in fake.environments
+    ]
+    assert targets == [["uv", "job"], ["job", "source.tar.gz,readonly"]]
 
 
 def test_those_that_are_expected_are_made_ahead(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from tests.values import make_config, make_engine, make_facts, make_host, make_i
 from wheelkiln.build.cibuildwheel_config import ReadOnlyMount
 from wheelkiln.build.request import (
     BuildRequest,
+    JobEnvironment,
     container_network_environment,
     container_user,
     job_inputs,
@@ -17,6 +18,7 @@ from wheelkiln.build.request import (
     make_invocation,
     remote_environment,
 )
+from wheelkiln.cache.lock import LockedEnvironment
 from wheelkiln.config.remote import parse_remote
 from wheelkiln.system.engine import EngineName
 from wheelkiln.system.pip_settings import PipSettings
@@ -210,3 +212,12 @@ def test_engines_and_configurations_are_told_apart() -> None:
     podman = make_request(engine=make_engine(name=EngineName.PODMAN))
     assert make_invocation(podman, podman.plan.jobs, Path("/j"), "r").engine is EngineName.PODMAN
     assert podman.config == make_config()
+
+
+def test_a_job_with_an_environment_cannot_write_to_the_packages_that_environments_are_made_from() -> None:
+    request = make_request()
+    job = request.plan.jobs[0]
+    made = JobEnvironment(LockedEnvironment(job.python, "manylinux_x86_64", (), (), ()), Path("/cache/environments/1"))
+    with_environment = make_invocation(replace(request, environments={job.id: made}), (job,), Path("/job"), "run")
+    (uv,) = (mount.source.name for mount in with_environment.mounts if mount.target.name == "uv")
+    assert uv == "uv-tests"
