@@ -29,13 +29,18 @@ def main() -> int:
     for old in (PLACE / "cache", WHEELHOUSE):
         shutil.rmtree(old, ignore_errors=True)
 
-    say(f"cold: an empty cache, base {base}")
+    say(f"the image, base {base}")
+    run("image", "build", "--base", base, "--cache-dir", str(PLACE / "cache"))
+    say("cold: empty caches")
     cold = build(options.project, base)
     say("warm: the same again, nothing but the caches kept")
     warm = build(options.project, base, "--fresh")
+    say("unchanged: into an empty directory")
+    shutil.rmtree(WHEELHOUSE)
+    unchanged = build(options.project, base)
     say("each wheel in a fresh environment of its Python")
     install_and_import(warm, options.import_name)
-    report(cold, warm)
+    report(cold, warm, unchanged)
     return 0
 
 
@@ -48,14 +53,18 @@ def choose_base() -> str:
 
 def build(project: str, base: str, *options: str) -> dict[str, Any]:
     """Run 'wheelkiln build' and return its manifest."""
-    command = [wheelkiln(), "build", project, "--base", base, "--cache-dir", str(PLACE / "cache")]
-    command += ["--output-dir", str(WHEELHOUSE), *options]
-    print("$", " ".join(["wheelkiln", *command[1:]]), flush=True)
-    done = subprocess.run(command, check=False, cwd=ROOT)
-    if done.returncode:
-        sys.exit(done.returncode)
+    caches = ["--cache-dir", str(PLACE / "cache")]
+    run("build", project, "--base", base, *caches, "--output-dir", str(WHEELHOUSE), *options)
     manifest: dict[str, Any] = json.loads((WHEELHOUSE / "wheelkiln-manifest.json").read_text(encoding="utf-8"))
     return manifest
+
+
+def run(*arguments: str) -> None:
+    """Run a command of wheelkiln and show it; end as it ends when it fails."""
+    print("$", " ".join(["wheelkiln", *arguments]), flush=True)
+    done = subprocess.run([wheelkiln(), *arguments], check=False, cwd=ROOT)
+    if done.returncode:
+        sys.exit(done.returncode)
 
 
 def install_and_import(manifest: dict[str, Any], name: str) -> None:
@@ -77,24 +86,20 @@ def install_and_import(manifest: dict[str, Any], name: str) -> None:
         subprocess.run([*command, "bash", "-c", script, "bash", job["wheel"]["name"], name], check=True)
 
 
-def report(cold: dict[str, Any], warm: dict[str, Any]) -> None:
-    """Print both runs' times and hit rates: the ratio is what carries over to other machines."""
+def report(cold: dict[str, Any], warm: dict[str, Any], unchanged: dict[str, Any]) -> None:
+    """Print the runs' times and hit rates: the ratio is what carries over to other machines."""
     say("result")
     for title, manifest in (("cold", cold), ("warm", warm)):
-        seconds = build_seconds(manifest)
         statistics = [job["statistics"] for job in manifest["jobs"] if job["statistics"]]
         hits = sum(entry["hits"] for entry in statistics)
         calls = hits + sum(entry["misses"] for entry in statistics)
         print(
-            f"{title}: {len(manifest['jobs'])} wheels in {seconds:.1f} s, {hits} of {calls} compilations from the cache"
+            f"{title}: {len(manifest['jobs'])} wheels in {manifest['seconds']:.1f} s, "
+            f"{hits} of {calls} compilations from the cache"
         )
-    saved = 100 * (1 - build_seconds(warm) / build_seconds(cold))
+    print(f"unchanged: {len(unchanged['jobs'])} wheels in {unchanged['seconds']:.1f} s, from the wheel store")
+    saved = 100 * (1 - warm["seconds"] / cold["seconds"])
     print(f"the warm build took {saved:.0f} % less time; the wheels are in {WHEELHOUSE}")
-
-
-def build_seconds(manifest: dict[str, Any]) -> float:
-    """The jobs' seconds: the image, built once, is not part of the comparison."""
-    return sum(float(job["seconds"]) for job in manifest["jobs"])
 
 
 def wheelkiln() -> str:
