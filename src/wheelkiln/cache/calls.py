@@ -24,6 +24,7 @@ _REMARK = re.compile(
     r"|Could not "
 )
 _CLEANED = "Cleaned up cache directory"
+_PREFIX = "Using command-line prefix "
 _INPUT = "Detected input file: "
 _SOURCE = re.compile(r"[^-].*\.(?:c|cc|cp|cpp|cxx|c\+\+|C|m|mm|i|ii|s|S|cu)")
 _FELL_BACK = "Failed; falling back to running the real compiler"
@@ -114,7 +115,7 @@ class _Open:
             self.remarks.append(text)
         else:
             self._read_storage(text)
-        if not text.startswith(_INPUT):
+        if not text.startswith((_INPUT, _PREFIX)):
             self.last = text
 
     def _read_storage(self, text: str) -> None:

@@ -193,7 +193,7 @@ def _print_report(request: BuildRequest, result: RunResult) -> None:
     console.print()
     sharing = format_sharing(result.sharing)
     if sharing:
-        click.echo(sharing)
+        console.print(sharing)
     for line in format_gate(result.gate) if result.gate else ():
         click.echo(line)
     ran = {outcome.job.id for outcome in result.outcomes}

@@ -58,6 +58,7 @@ def test_an_unsupported_option_is_named() -> None:
         "[t 7 ] Command line: gcc -save-temps -c a.c -o a.o",
         "[t 7 ] Compiler option -save-temps is unsupported",
         "[t 7 ] Detected input file: a.c",
+        "[t 7 ] Using command-line prefix /opt/wheelkiln/links/link.sh",
         "[t 7 ] Failed; falling back to running the real compiler",
         "[t 7 ] Result: unsupported_compiler_option",
     ]
