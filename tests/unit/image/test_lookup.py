@@ -18,6 +18,8 @@ _OLD = "localhost/wheelkiln/manylinux_2_28_x86_64:aaaaaaaaaaaaaaaa"
 _HISTORY = [
     ('CMD ["/bin/bash"]', "0"),
     ("ENV PATH=/opt/wheelkiln/ccache:...", "0"),
+    ("COPY links /opt/wheelkiln/links # buildkit", "29000"),
+    ("COPY scripts/environment.py /opt/wheelkiln/bin/wheelkiln-environment # buildkit", "4000"),
     ("COPY scripts/repair.py /opt/wheelkiln/bin/wheelkiln-repair # buildkit", "6000"),
     ("RUN |1 TARGETARCH=amd64 /bin/bash -euo pipefail -c bash /mnt/wheelkiln/finish.sh gcc # buildkit", "30"),
     ("RUN |1 TARGETARCH=amd64 /bin/bash -c bash /mnt/wheelkiln/packages.sh --rpm numactl-devel # buildkit", "700"),
@@ -52,15 +54,17 @@ def test_an_image_is_shown_layer_by_layer_over_its_base() -> None:
     assert view.image is not None
     assert view.image.id == IMAGE_ID
     assert view.layers == (
+        ("what keeps links with link-time optimisation", 29000),
+        ("wheelkiln-environment", 4000),
         ("wheelkiln-repair", 6000),
         ("links, the builder user, checks", 30),
         ("image.packages", 700),
         ("auditwheel, patchelf, uv, cmake, ninja", 50000),
         ("compiler, linker, git, make, the distribution's ccache", 90000),
         ("the pinned ccache", 6000),
-        ("pip and build for each interpreter", 4000),
+        ("pip, build and bytecode for each interpreter", 4000),
     )
-    assert (view.own_size, view.base_size) == (156730, 1000000)
+    assert (view.own_size, view.base_size) == (189730, 1000000)
     assert view.changes == ()
 
 
