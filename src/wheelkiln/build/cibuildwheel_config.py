@@ -60,7 +60,7 @@ def render_cibuildwheel_config(
 
     Ours stand in an override for every identifier, which cibuildwheel merges last (options: overrides).
     """
-    libc, arch = invocation.jobs[0].identifier.partition("-")[2].split("_", 1)
+    libc, arch = invocation.jobs[0].platform.split("_", 1)
     ours: dict[str, Any] = {
         "select": "*",
         "build-frontend": _render_frontend(config, has_environment=invocation.has_environment),

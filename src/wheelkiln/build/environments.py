@@ -41,10 +41,9 @@ def known_environment(
     requirements are resolved now, as a frontend would, keeping preferred pins; fresh asks the index even when it was
     asked a moment ago. Raise BuildError when they have no solution.
     """
-    platform = job.identifier.partition("-")[2]
     requires = tuple(sorted(request.source.facts.backend.requires))
     if request.lock is not None:
-        found = request.lock.find(job.python, platform)
+        found = request.lock.find(job.python, job.platform)
         if found is None or tuple(sorted(found.requires)) != requires:
             why = "has no environment for" if found is None else "was made for other build requirements than those of"
             raise DriftError(f"the lock {why} {job.id}", hint="Run 'wheelkiln lock' with the same options.")
@@ -90,7 +89,7 @@ def resolve_environment(
         preferred=preferred,
         fresh=fresh,
     )
-    return LockedEnvironment(job.python, job.identifier.partition("-")[2], requires, hooked, pins)
+    return LockedEnvironment(job.python, job.platform, requires, hooked, pins)
 
 
 def _resolver_environment(request: BuildRequest) -> dict[str, str]:

@@ -36,7 +36,7 @@ def make_lock(
         try:
             for job in jobs_in_order(request.plan):
                 emit(Said(f"{job.id}: resolving the build requirements"))
-                known = previous.find(job.python, job.identifier.partition("-")[2]) if previous else None
+                known = previous.find(job.python, job.platform) if previous else None
                 with _explaining(request, job):
                     made = maker.make(request, job, preferred=known.pins if known else (), fresh=True)
                 environments.append(made.locked)

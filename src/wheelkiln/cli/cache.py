@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+
+from wheelkiln.cli.lazy import LazyGroup
 
 __all__ = ["command"]
 
@@ -17,23 +17,12 @@ _COMMANDS = {
 """The module of each command's file in this package is ``cache_NAME``."""
 
 
-class _LazyGroup(click.Group):
-    """Commands are imported when they are called, as those of the top group are."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(f"wheelkiln.cli.cache_{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(_COMMANDS.items()))
-
-
-@click.group("cache", cls=_LazyGroup, short_help="Look at the caches: statistics, missed hits, trust, size.")
+@click.group(
+    "cache",
+    cls=LazyGroup,
+    lazy=_COMMANDS,
+    prefix="wheelkiln.cli.cache_",
+    short_help="Look at the caches: statistics, missed hits, trust, size.",
+)
 def command() -> None:
     """Look at the caches: statistics, missed hits, trust, size."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ from wheelkiln.report.text import group_skipped
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["make_console", "plain_lines", "print_notices", "print_skipped"]
+__all__ = ["make_console", "plain_lines", "print_difference", "print_notices", "print_skipped"]
 
 _PLAIN_WIDTH = 200
 
@@ -33,6 +34,20 @@ def make_console(*, stderr: bool) -> Console:
 def plain_lines(text: str) -> str:
     """Return text that may quote others without what a terminal would obey; its line breaks stay."""
     return "\n".join(plain_text(line) for line in text.split("\n"))
+
+
+def print_difference(path: Path, text: str, *, made: str) -> bool:
+    """Print how a file differs from the text that was made for it, and tell whether it does."""
+    there = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if there == text:
+        return False
+    import difflib
+
+    lines = difflib.unified_diff(
+        there.splitlines(keepends=True), text.splitlines(keepends=True), str(path), f"{path} ({made})"
+    )
+    click.echo("".join(lines), nl=False)
+    return True
 
 
 def print_notices(notices: Iterable[Notice]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import click
 from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
 from wheelkiln.build.request import container_user, make_invocation
 from wheelkiln.cache.settings import make_cache_directories
-from wheelkiln.cli.console import print_notices
+from wheelkiln.cli.console import print_difference, print_notices
 from wheelkiln.cli.options import (
     ProjectOptions,
     gather_plan,
@@ -126,12 +125,6 @@ def _compare(files: Any, output: Path) -> None:
     differing = False
     for name, text in files.items():
         path = output / name if name else output
-        there = path.read_text(encoding="utf-8") if path.is_file() else ""
-        if there != text:
-            differing = True
-            lines = difflib.unified_diff(
-                there.splitlines(keepends=True), text.splitlines(keepends=True), str(path), f"{path} (generated)"
-            )
-            click.echo("".join(lines), nl=False)
+        differing |= print_difference(path, text, made="generated")
     if differing:
         raise DriftError(f"{output} is out of date", hint="Run the same command without --check.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import click
 
 from wheelkiln.cache.lock import Lock, render_lock
-from wheelkiln.cli.console import print_notices
+from wheelkiln.cli.console import print_difference, print_notices
 from wheelkiln.cli.options import (
     ProjectOptions,
     gather_plan,
@@ -73,11 +72,6 @@ def _with_others(made: Lock, previous: Lock | None) -> Lock:
 
 
 def _compare(path: Path, text: str) -> None:
-    there = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    if there == text:
+    if not print_difference(path, text, made="resolved"):
         return
-    lines = difflib.unified_diff(
-        there.splitlines(keepends=True), text.splitlines(keepends=True), str(path), f"{path} (resolved)"
-    )
-    click.echo("".join(lines), nl=False)
     raise DriftError(f"{path} is out of date", hint="Run the same command without --check.")

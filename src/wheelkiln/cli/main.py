@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from importlib import import_module
 from types import FrameType
 from typing import Any
 
 import click
 
 from wheelkiln import __version__
+from wheelkiln.cli.lazy import LazyGroup
 from wheelkiln.errors import InterruptedRun, WheelkilnError
 
 __all__ = ["cli", "main"]
@@ -29,9 +29,7 @@ _COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
-    """A group whose commands are imported when they are called: --help imports none of them."""
-
+class _MainGroup(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         """End as by SIGPIPE when the reader of the output has gone; click would exit with 1, which is a bug's."""
         try:
@@ -40,31 +38,11 @@ class _LazyGroup(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's last flush
             sys.exit(128 + signal.SIGPIPE)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(f"wheelkiln.cli.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(_COMMANDS.items()))
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and args[0] not in _COMMANDS:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
-            meant = f" Did you mean '{near[0]}'?" if near else ""
-            raise click.UsageError(f"No such command '{args[0]}'.{meant}", ctx)
-        return super().resolve_command(ctx, args)
-
 
 @click.group(
-    cls=_LazyGroup,
+    cls=_MainGroup,
+    lazy=_COMMANDS,
+    prefix="wheelkiln.cli.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 ok, 2 usage, 3 configuration, 4 nothing selected, 5 drift, 6 environment, 7 build, "
     "8 verification, 9 cache gate, 130 interrupted.",

@@ -151,6 +151,11 @@ class Job:
         return self.identifier.partition("-")[0]
 
     @property
+    def platform(self) -> str:
+        """C library and architecture: ``manylinux_x86_64``."""
+        return self.identifier.partition("-")[2]
+
+    @property
     def python_version(self) -> str:
         digits = self.python.removeprefix("cp").rstrip("t")
         return f"{digits[0]}.{digits[1:]}"

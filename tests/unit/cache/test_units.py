@@ -14,7 +14,7 @@ from wheelkiln.cache.units import ArgumentDifference, MovedDirectory, compare_ar
         ("/tmp/pip-build-env-a_b1c2d3/overlay/include", "/tmp/*/overlay/include"),
         ("/tmp/pip-req-build-x8d7a_2b/src/a.c", "/tmp/*/src/a.c"),
         ("/tmp/tmpab12cd_e/build", "/tmp/*/build"),
-        ("/root/.cache/uv/builds-v0/.tmpA1b2C3/include", "/root/.cache/uv/builds-v0/*/include"),
+        ("/home/dev/.cache/uv/builds-v0/.tmpA1b2C3/include", "/home/dev/.cache/uv/builds-v0/*/include"),
         ("/project/.mesonpy-x1y2z3/a.c", "/project/*/a.c"),
         ("/project/template.c", "/project/template.c"),
         ("/tmp/tmp.Xa81kQ9zpo/a.c", "/tmp/*/a.c"),
