@@ -105,12 +105,12 @@ def _failed_step(lines: Sequence[str]) -> Sequence[str]:
 
 
 def _repeated(lines: Sequence[str]) -> Iterator[str]:
-    """Yield what BuildKit repeats of each failed step; a cache that could not be read is one, too, with no lines."""
+    """Yield what BuildKit repeats of each failed step, at times an empty line; a cache that is absent is one, too."""
     inside = False
     for line, following in zip_longest(lines, lines[1:], fillvalue=""):
         if line == _RULE:
             inside = following.startswith(" > ")
-        elif inside and not line.startswith(" > "):
+        elif inside and line.strip() and not line.startswith(" > "):
             yield line
 
 

@@ -136,6 +136,14 @@ def test_a_failed_step_is_shown_without_prefixes_and_without_the_listing() -> No
     )
 
 
+@pytest.mark.parametrize("block", ["", "\n"])
+def test_a_step_that_is_not_repeated_is_told_from_what_it_printed(block: str) -> None:
+    """Seen with buildx 0.13: the block at the end has an empty line at times, or none."""
+    logs = "#20 0.164 wheelkiln: http://h/x has not the pinned SHA-256:\n#20 0.164   wanted 15"
+    reasons, _ = explain_failure(_FAILED_STEP.format(logs=logs, block=block).splitlines())
+    assert reasons[1:3] == ("wheelkiln: http://h/x has not the pinned SHA-256:", "  wanted 15")
+
+
 def test_a_cache_that_is_not_there_yet_does_not_hide_the_failed_step() -> None:
     absent = [
         "#9 importing cache manifest from ghcr.io/acme/cache:main",
