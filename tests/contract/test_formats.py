@@ -13,15 +13,16 @@ from pydantic import TypeAdapter
 
 from tests.golden.cases import CASES
 from tests.values import IMAGE_ID, make_host, make_inputs, make_request
+from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.outcome import Outcome, RunResult, StageSeconds, Status, WheelFile
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.cli.schema import make_schema
 from wheelkiln.image.provide import BuiltImage, Origin
 from wheelkiln.plan.make import make_plan
-from wheelkiln.plan.model import Plan
+from wheelkiln.plan.matrix import PlanDocument, make_document
 from wheelkiln.report.manifest import Manifest, make_manifest, write_manifest_text
 
-_PLANS = TypeAdapter(Plan)
+_PLANS = TypeAdapter(PlanDocument)
 _MANIFESTS = TypeAdapter(Manifest)
 
 
@@ -41,8 +42,9 @@ def _errors(what: str, value: Any) -> list[str]:
 def test_a_plan_survives_json(table: dict[str, Any]) -> None:
     plan = make_plan(make_inputs(table, host=make_host(emulated=frozenset({"aarch64"}))))
     plan = replace(plan, references={"x": "localhost/x:1"})
-    text = json.dumps(asdict(plan), default=str)
-    assert _PLANS.validate_json(text) == plan
+    document = make_document([plan])
+    text = json.dumps(asdict(document), default=str)
+    assert _PLANS.validate_json(text) == document
     assert _errors("plan", json.loads(text)) == []
 
 
@@ -73,8 +75,15 @@ def _manifest() -> Manifest:
         ),
         Outcome(bad, Status.FAILED, message="broken ünï"),
     )
-    image = BuiltImage(good.image, "localhost/x:1", IMAGE_ID, Origin.BUILT, (("gcc", "14"),), "gcc 14.2.1 avx512bf16")
-    return make_manifest(request, RunResult(outcomes, (image,), 2.0), version="0.1.0")
+    image = BuiltImage(
+        good.image,
+        request.plan.references[good.image],
+        IMAGE_ID,
+        Origin.BUILT,
+        (("gcc", "14"),),
+        "gcc 14.2.1 avx512bf16",
+    )
+    return make_manifest(RunRequest((request,)), RunResult(outcomes, (image,), 2.0), version="0.1.0")
 
 
 def test_a_manifest_survives_json() -> None:

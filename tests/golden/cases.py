@@ -20,6 +20,7 @@ from wheelkiln.cli.schema import make_schema
 from wheelkiln.image.recipe import render_recipe
 from wheelkiln.plan.features import Toolchain
 from wheelkiln.plan.make import PlanInputs, make_plan
+from wheelkiln.plan.matrix import make_document
 from wheelkiln.plan.model import Selection
 from wheelkiln.source.facts import SourceFacts
 from wheelkiln.system.pip_settings import PipSettings
@@ -168,7 +169,7 @@ def _plan() -> str:
     )
     plan = make_plan(inputs)
     plan = replace(plan, references={name: _REFERENCE.format(name=name) for name in plan.image_names()})
-    return json.dumps(asdict(plan), indent=2, default=str) + "\n"
+    return json.dumps(asdict(make_document([plan])), indent=2, default=str) + "\n"
 
 
 def _schema(what: str) -> str:

@@ -72,7 +72,7 @@ def keep_calls(request: BuildRequest, job: Job, job_dir: Path, lines: Iterable[s
     store = next((mount.source for mount in mounts if mount.target == CCACHE_MOUNT), None)
     record = JobRecord(
         project=request.source.facts.name,
-        job=job.id,
+        job=job.name,
         finished=round(time.time(), 3),
         built=built,
         log=log,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.outcome import Event, Outcome, Said, WheelFile
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.reuse import know_environments, make_shelf
@@ -53,8 +54,9 @@ def compare_cold(request: BuildRequest, emit: Callable[[Event], None], log: Call
     scratch = make_directory(request.cache_root / "tmp", setting=_SETTING)
     with tempfile.TemporaryDirectory(dir=scratch, prefix="verify-") as name:
         place = Path(name)
+        run = RunRequest((request,))
         images = provide_images(request, emit, log)
-        found = make_shelf(request, know_environments(request), images).locate(job)
+        found = make_shelf(run, know_environments(run), images).locate(job)
         if found is None:
             emit(Said(f"{job.id} has no wheel of these inputs yet; building it with the caches"))
             found = _wheel_of(_build(replace(request, output_dir=place / "cached"), emit, log), place / "cached")
@@ -80,7 +82,7 @@ def _build_cold(
 
 
 def _build(request: BuildRequest, emit: Callable[[Event], None], log: Callable[[str], None]) -> Outcome:
-    (outcome,) = run_build(request, emit, log).outcomes
+    (outcome,) = run_build(RunRequest((request,)), emit, log).outcomes
     if outcome.wheel is None:
         told = "\n".join(f"  | {line}" for line in outcome.excerpt)
         raise BuildError(f"{outcome.job.id}: {outcome.message}\n{told}", hint=f"{outcome.hint} The log: {outcome.log}")

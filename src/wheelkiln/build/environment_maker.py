@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Self
 
 from wheelkiln.build.cibuildwheel_config import ReadOnlyMount, render_create_args
@@ -110,7 +111,7 @@ class EnvironmentMaker:
         Raise BuildError when the requirements cannot be installed or the backend cannot say what it needs.
         """
         log = self._lines.setdefault(job.id, []).append
-        place = _Place(job, self._run_dir / "environments" / job.id, self.run_id, log)
+        place = _Place(job, self._run_dir / "environments" / job.directory, self.run_id, log)
         locked = known_environment(request, job, preferred=preferred, fresh=fresh)
         if locked is None:
             first = resolve_environment(request, job, (), preferred=preferred, fresh=fresh)
@@ -194,7 +195,9 @@ def _ask(request: BuildRequest, place: _Place, directory: Path) -> tuple[str, ..
         ReadOnlyMount(PurePosixPath(directory), ENVIRONMENT_DIR),
     )
     command = ["ask", place.job.python, str(_SDIST_TARGET)]
-    lines = _run_container(request, place, command, place.log, read_only=read_only)
+    lines = _run_container(
+        request, place, command, place.log, read_only=read_only, environment=_plain_environment(request)
+    )
     for line in reversed(lines):  # its warnings come by another stream, and may come later
         with suppress(ValueError):
             answer = json.loads(line)
@@ -211,6 +214,7 @@ def _run_container(
     *,
     mounts: tuple[CacheMount, ...] = (),
     read_only: tuple[ReadOnlyMount, ...] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     """Run wheelkiln-environment; return its lines, or raise EnvironmentFailedError with them.
 
@@ -223,7 +227,12 @@ def _run_container(
         invocation,
         mounts=(*(entry for entry in invocation.mounts if entry.target in _needed(mounts)), *mounts),
         read_only=(*invocation.read_only, *read_only),
-        environment={**invocation.environment, "UV_OFFLINE": "1" if request.offline else "0", "CCACHE_DISABLE": "1"},
+        environment={
+            **environment,
+            **invocation.environment,
+            "UV_OFFLINE": "1" if request.offline else "0",
+            "CCACHE_DISABLE": "1",
+        },
         network=_network(request),
     )
     make_cache_directories(invocation.mounts, container_user(request).owner)
@@ -239,6 +248,11 @@ def _run_container(
     if request.engine.runner.stream([*argv, *command], on_line=note, env=environ):
         raise EnvironmentFailedError(lines)
     return lines
+
+
+def _plain_environment(request: BuildRequest) -> dict[str, str]:
+    """The variant's environment, which a setup.py may read, without what stands for other values."""
+    return {name: value for name, value in request.variant.environment.items() if not set("$`") & set(value)}
 
 
 def _needed(mounts: tuple[CacheMount, ...]) -> tuple[PurePosixPath, ...]:

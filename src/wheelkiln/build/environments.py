@@ -43,7 +43,7 @@ def known_environment(
     """
     requires = tuple(sorted(request.source.facts.backend.requires))
     if request.lock is not None:
-        found = request.lock.find(job.python, job.platform)
+        found = request.lock.find(job.python, job.platform, job.variant)
         if found is None or tuple(sorted(found.requires)) != requires:
             why = "has no environment for" if found is None else "was made for other build requirements than those of"
             raise DriftError(f"the lock {why} {job.id}", hint="Run 'wheelkiln lock' with the same options.")
@@ -89,7 +89,7 @@ def resolve_environment(
         preferred=preferred,
         fresh=fresh,
     )
-    return LockedEnvironment(job.python, job.platform, requires, hooked, pins)
+    return LockedEnvironment(job.python, job.platform, requires, hooked, pins, job.variant)
 
 
 def _resolver_environment(request: BuildRequest) -> dict[str, str]:
@@ -110,7 +110,9 @@ def _uv_platform(request: BuildRequest, job: Job) -> str:
 def backend_memory(request: BuildRequest, job: Job) -> Path:
     """Name the file of a backend's answer by what the answer depends on: project files, image, Python, platform."""
     inputs = request.source.facts.backend_inputs or request.source.digest
-    parts = [inputs, request.plan.references[job.image], job.identifier, _config_settings(request)]
+    variant = request.variant
+    told = [_config_settings(request), variant.environment, variant.config_settings]
+    parts = [inputs, request.plan.references[job.image], job.identifier, told]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
     return request.cache_root / "resolver" / "backends" / f"{digest}.json"
 

@@ -35,7 +35,7 @@ def examine_job(
         try:
             one, two = (_build(request, job, run_dir, scratch, name, maker, emit) for name in ("first", "second"))
             differences = compare_debug_runs(one.inputs, two.inputs)
-            found = [read_latest_record(place.records, request.source.facts.name, job.id) for place in (one, two)]
+            found = [read_latest_record(place.records, request.source.facts.name, job.name) for place in (one, two)]
         finally:
             request.engine.remove_containers(run_id)
             shutil.rmtree(scratch, ignore_errors=True)
@@ -57,7 +57,7 @@ def _build(
     place = Examination(scratch / "ccache", scratch / name / "inputs", scratch / name / "records")
     output = scratch / name / "wheels"
     output.mkdir(parents=True)
-    job_dir = run_dir / f"{job.id}-{name}"
+    job_dir = run_dir / f"{job.directory}-{name}"
     job_dir.mkdir()
     emit(Said(f"{job.id}: the {name} of two builds, with a compile cache of their own"))
     emit(JobStarted(job))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from wheelkiln.build.call_records import keep_calls, with_call_log
-from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
+from wheelkiln.build.cibuildwheel_config import merge_variant_variables, render_cibuildwheel_config, write_toml
 from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
 from wheelkiln.build.outcome import Event, Outcome, StageStarted, Status, WheelFile
@@ -176,7 +176,8 @@ def _child_environment(request: BuildRequest, job_dir: Path) -> dict[str, str]:
     own = {"SOURCE_DATE_EPOCH": str(request.source.epoch), "TMPDIR": str(job_dir / "tmp")}
     if request.host.ca_bundle:
         own["SSL_CERT_FILE"] = str(request.host.ca_bundle)
-    return {**kept, **request.variables, **_FIXED_VARIABLES, **passed, **own}
+    variables = merge_variant_variables(request.variables, request.variant)
+    return {**kept, **variables, **_FIXED_VARIABLES, **passed, **own}
 
 
 def _failed(request: BuildRequest, job: Job, log: _Log) -> Outcome:

@@ -110,7 +110,7 @@ class Ledger:
                     key,
                     project,
                     version,
-                    outcome.job.id,
+                    outcome.job.name,
                     outcome.status,
                     finished,
                     outcome.seconds,

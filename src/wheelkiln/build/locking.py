@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
 from wheelkiln.build.outcome import Event, Said
 from wheelkiln.build.request import BuildRequest
-from wheelkiln.build.reuse import jobs_in_order
 from wheelkiln.build.run import provide_images
 from wheelkiln.build.runs import run_directory
-from wheelkiln.cache.lock import Lock
+from wheelkiln.cache.lock import Lock, LockedEnvironment
 from wheelkiln.errors import BuildError
 from wheelkiln.plan.model import Job
 
@@ -21,28 +21,29 @@ __all__ = ["make_lock"]
 
 
 def make_lock(
-    request: BuildRequest, previous: Lock | None, emit: Callable[[Event], None], log: Callable[[str], None]
-) -> Lock:
-    """Resolve the build requirements of every job, those that a stable-ABI wheel may serve among them.
+    run: RunRequest, previous: Lock | None, emit: Callable[[Event], None], log: Callable[[str], None]
+) -> tuple[LockedEnvironment, ...]:
+    """Resolve the build requirements of every job of every edition, those that a stable-ABI wheel may serve among them.
 
     Versions of the previous lock are kept where they still fit. What is installed on the way fills the package cache,
     so that builds from the lock need no network. log receives the output of image builds. Raise BuildError where
     requirements have no solution or cannot be installed.
     """
-    request = replace(request, lock=None)
+    run = RunRequest(tuple(replace(edition, lock=None) for edition in run.editions))
     environments = []
-    with run_directory(request) as (run_id, run_dir), EnvironmentMaker(run_id, run_dir) as maker:
-        provide_images(request, emit, log)
+    with run_directory(run.first) as (run_id, run_dir), EnvironmentMaker(run_id, run_dir) as maker:
+        for edition in run.editions:
+            provide_images(edition, emit, log)
         try:
-            for job in jobs_in_order(request.plan):
+            for request, job in run.in_order():
                 emit(Said(f"{job.id}: resolving the build requirements"))
-                known = previous.find(job.python, job.platform) if previous else None
+                known = previous.find(job.python, job.platform, job.variant) if previous else None
                 with _explaining(request, job):
                     made = maker.make(request, job, preferred=known.pins if known else (), fresh=True)
                 environments.append(made.locked)
         finally:
-            request.engine.remove_containers(run_id)
-    return Lock(request.source.facts.name, tuple(environments))
+            run.engine.remove_containers(run_id)
+    return tuple(environments)
 
 
 @contextmanager

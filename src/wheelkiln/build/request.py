@@ -21,6 +21,7 @@ from wheelkiln.cache.settings import (
 )
 from wheelkiln.config.model import Config
 from wheelkiln.config.remote import RemoteAddress
+from wheelkiln.config.variants import VariantConfig
 from wheelkiln.plan.model import Job, Plan
 from wheelkiln.plan.project_settings import ProjectSettings
 from wheelkiln.source.prepare import PreparedSource
@@ -83,14 +84,15 @@ class Examination:
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """A run's inputs.
+    """The inputs of one edition of a run: of one source as one variant.
 
-    project is the directory that the run belongs to. variables are the user's CIBW_* ones that reach cibuildwheel;
-    fresh ignores the ledger; without store the wheel store is neither read nor written; offline gives no container a
-    network. environments are what is known of the jobs' build environments, by job id. read_pip asks pip, which takes
-    longer than a run that builds nothing: only what needs its settings calls it. cold_cache is a directory for the
-    compile cache of this run alone; what is built with it is not recorded. ask_remote asks a
-    server whether it serves; remote is the remote compile cache of a job, None where there is none to use.
+    config is the variant's own. project is the directory that the run belongs to. variables are the user's CIBW_*
+    ones that reach cibuildwheel; fresh ignores the ledger; without store the wheel store is neither read nor
+    written; offline gives no container a network. environments are what is known of the jobs' build environments,
+    by job id. read_pip asks pip, which takes longer than a run that builds nothing: only what needs its settings
+    calls it. cold_cache is a directory for the compile cache of this run alone; what is built with it is not
+    recorded. ask_remote asks a server whether it serves; remote is the remote compile cache of a job, None where
+    there is none to use.
     """
 
     plan: Plan
@@ -115,6 +117,7 @@ class BuildRequest:
     environments: Mapping[str, JobEnvironment] = field(default_factory=dict)
     ask_remote: Ask = ask_server
     remote: RemoteAddress | None = None
+    variant: VariantConfig = field(default_factory=VariantConfig)
 
     @property
     def pip(self) -> PipSettings:
@@ -160,6 +163,7 @@ def make_invocation(request: BuildRequest, jobs: tuple[Job, ...], job_dir: Path,
         passed=(*container_network_environment(request), *remote_environment(request)),
         network="none" if request.offline else request.config.container.network,
         has_environment=jobs[0].id in request.environments,
+        variant=request.variant,
     )
 
 
@@ -276,13 +280,14 @@ def _setting(request: BuildRequest, job: Job, image_digest: str) -> dict[str, ob
         passed=(),
         network=request.config.container.network,
         has_environment=environment is not None,
+        variant=request.variant,
     )
     config = render_cibuildwheel_config(
         neutral, request.config, request.source.facts, request.settings, tests=request.tests
     )
     return {
         "format": _KEY_FORMAT,
-        "job": job.id,
+        "job": job.name,
         "image": image_digest,
         "config": config,
         "environment": environment.locked.digest if environment else None,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
+from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.environments import environment_directory, known_environment
 from wheelkiln.build.job import JobResult
 from wheelkiln.build.ledger import Ledger, LedgerEntry, ledger_of
@@ -20,12 +20,15 @@ from wheelkiln.cache.store import WheelStore, store_of
 from wheelkiln.errors import BuildError
 from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.provide import BuiltImage, Origin
-from wheelkiln.plan.model import Job, Plan, Skipped, SkipReason
+from wheelkiln.plan.model import Job
 from wheelkiln.system.files import naming_storage_errors, sha256_of
 from wheelkiln.system.image_store import ImageStore
 from wheelkiln.verify.tags import serves
 
-__all__ = ["Shelf", "find_covering", "jobs_in_order", "know_environments", "known_images", "make_shelf"]
+__all__ = ["Shelf", "find_covering", "know_environments", "known_images", "make_shelf"]
+
+_AT_A_TIME = 8
+"""Questions to the resolver at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,10 @@ class Shelf:
     """Finished wheels as a run sees them.
 
     known is the request by job id, each with what its job's environment will hold where that is known. images are the
-    digests of the images, by name.
+    digests of the images, by reference.
     """
 
-    request: BuildRequest
+    run: RunRequest
     known: Mapping[str, BuildRequest]
     ledger: Ledger
     store: WheelStore
@@ -44,11 +47,11 @@ class Shelf:
 
     def key(self, request: BuildRequest, job: Job) -> str:
         """Return the key of a job whose environment is known to the request."""
-        return job_key(request, job, self.images.get(job.image, ""))
+        return job_key(request, job, self.images.get(request.plan.references[job.image], ""))
 
     def inputs(self, request: BuildRequest, job: Job) -> JobInputs:
         """Return what the key is made of."""
-        return job_inputs(request, job, self.images.get(job.image, ""))
+        return job_inputs(request, job, self.images.get(request.plan.references[job.image], ""))
 
     def was_built(self, job: Job) -> bool:
         """Tell whether a job was built before from the same inputs, wherever its wheel is."""
@@ -63,7 +66,7 @@ class Shelf:
         """Return the outcomes of a run that builds nothing; None, with nothing brought out, when a wheel is missing."""
         expected: list[Outcome] = []
         entries: dict[str, LedgerEntry] = {}
-        for job in jobs_in_order(self.request.plan):
+        for _, job in self.run.in_order():
             covered = find_covering(job, expected)
             entry = None if covered else self._entry(job)
             if covered is None and (entry is None or not self._at_hand(entry)):
@@ -80,13 +83,13 @@ class Shelf:
         entry = self._entry(job)
         if entry is None:
             return None
-        here = self.request.output_dir / entry.wheel.name
+        here = self.run.output_dir / entry.wheel.name
         place = here if self._lies_there(entry) else self.store.find(entry.wheel.name, entry.wheel.sha256)
         return (entry.wheel, place) if place else None
 
     def record(self, result: JobResult, run_id: str, say: Callable[[str], None]) -> None:
         """Note how a job ended, and keep its wheel."""
-        source, job = self.request.source.facts, result.outcome.job
+        source, job = result.request.source.facts, result.outcome.job
         self.keep(result.outcome, say)
         key = self.key(result.request, job)
         self.ledger.record(key, source.name, source.version, result.outcome, time.time(), run=run_id)
@@ -94,22 +97,22 @@ class Shelf:
     def keep(self, outcome: Outcome, say: Callable[[str], None]) -> None:
         """Put a wheel that lies in the output directory into the store; the run goes on where that fails."""
         wheel = outcome.wheel
-        if wheel is None or not self.request.store or self.request.config.cache.read_only:
+        if wheel is None or not self.run.first.store or self.run.config.cache.read_only:
             return
         try:
-            self.store.put(self.request.output_dir / wheel.name, wheel.sha256)
+            self.store.put(self.run.output_dir / wheel.name, wheel.sha256)
         except OSError as error:
             say(f"{wheel.name} could not be kept in the wheel store {self.store.root}: {error.strerror}")
 
     def evict(self) -> None:
         """Remove what was used longest ago, down to the limit."""
-        if self.request.store and not self.request.config.cache.read_only:
+        if self.run.first.store and not self.run.config.cache.read_only:
             self.store.remove_leftovers()
-            for wheel in self.store.excess(parse_size(self.request.config.cache.wheels_max_size)):
+            for wheel in self.store.excess(parse_size(self.run.config.cache.wheels_max_size)):
                 self.store.remove(wheel)
 
     def _entry(self, job: Job) -> LedgerEntry | None:
-        if self.request.fresh:
+        if self.run.first.fresh:
             return None
         request = self.known[job.id]
         return self.ledger.find(self.key(request, job)) if job.id in request.environments else None
@@ -117,36 +120,36 @@ class Shelf:
     def _at_hand(self, entry: LedgerEntry) -> bool:
         if self._lies_there(entry):
             return True
-        return self.request.store and self.store.find(entry.wheel.name, entry.wheel.sha256) is not None
+        return self.run.first.store and self.store.find(entry.wheel.name, entry.wheel.sha256) is not None
 
     def _bring(self, job: Job, entry: LedgerEntry) -> Outcome | None:
         if self._lies_there(entry):
             outcome = Outcome(job, Status.REUSED, wheel=entry.wheel)
             self.keep(outcome, lambda _: None)
             return outcome
-        if not self.request.store:
+        if not self.run.first.store:
             return None
-        with naming_storage_errors(self.request.output_dir, setting="--output-dir"):
-            taken = self.store.take(entry.wheel.name, entry.wheel.sha256, self.request.output_dir)
+        with naming_storage_errors(self.run.output_dir, setting="--output-dir"):
+            taken = self.store.take(entry.wheel.name, entry.wheel.sha256, self.run.output_dir)
         return Outcome(job, Status.REUSED, wheel=entry.wheel, from_store=True) if taken else None
 
     def _lies_there(self, entry: LedgerEntry) -> bool:
-        path = self.request.output_dir / entry.wheel.name
+        path = self.run.output_dir / entry.wheel.name
         return path.is_file() and sha256_of(path) == entry.wheel.sha256
 
 
-def make_shelf(request: BuildRequest, known: Mapping[str, BuildRequest], images: Sequence[BuiltImage]) -> Shelf:
+def make_shelf(run: RunRequest, known: Mapping[str, BuildRequest], images: Sequence[BuiltImage]) -> Shelf:
     """Return the shelf of a run with these images."""
-    root = request.cache_root
-    return Shelf(request, known, ledger_of(root), store_of(root), {image.name: image.digest for image in images})
+    root = run.cache_root
+    return Shelf(run, known, ledger_of(root), store_of(root), {image.reference: image.digest for image in images})
 
 
-def know_environments(request: BuildRequest) -> Mapping[str, BuildRequest]:
-    """Return the request by job id, each with its job's environment where that is known without making it."""
-    jobs = tuple(jobs_in_order(request.plan))
-    with ThreadPoolExecutor(max_workers=max(1, len(jobs))) as pool:
-        known = pool.map(partial(_with_environment, request), jobs)
-        return {job.id: entry for job, entry in zip(jobs, known, strict=True)}
+def know_environments(run: RunRequest) -> Mapping[str, BuildRequest]:
+    """Return the requests by job id, each with its job's environment where that is known without making it."""
+    entries = tuple(run.in_order())
+    with ThreadPoolExecutor(max_workers=max(1, min(_AT_A_TIME, len(entries)))) as pool:
+        known = pool.map(lambda entry: _with_environment(*entry), entries)
+        return {job.id: request for (_, job), request in zip(entries, known, strict=True)}
 
 
 def _with_environment(request: BuildRequest, job: Job) -> BuildRequest:
@@ -159,16 +162,16 @@ def _with_environment(request: BuildRequest, job: Job) -> BuildRequest:
     return request
 
 
-def known_images(request: BuildRequest) -> tuple[BuiltImage, ...] | None:
-    """Return the plan's images as they are remembered, None when one is not, or when the engine has another by now.
+def known_images(run: RunRequest) -> tuple[BuiltImage, ...] | None:
+    """Return the plans' images as they are remembered, None when one is not, or when the engine has another by now.
 
     An image that the engine does not have counts with what it was: a wheel that was built in it is still the same.
     """
-    memory, store = ImageMemory(request.cache_root), ImageStore(request.engine)
+    memory, store = ImageMemory(run.cache_root), ImageStore(run.engine)
+    names = {edition.plan.references[name]: name for edition in run.editions for name in edition.plan.image_names()}
     found = []
-    for name in request.plan.image_names():
-        reference = request.plan.references[name]
-        known = memory.image(request.engine.name, reference)
+    for reference, name in names.items():
+        known = memory.image(run.engine.name, reference)
         if known is None:
             return None
         present = store.find(reference)
@@ -178,26 +181,14 @@ def known_images(request: BuildRequest) -> tuple[BuiltImage, ...] | None:
     return tuple(found)
 
 
-def jobs_in_order(plan: Plan) -> Iterator[Job]:
-    """Yield the jobs, each followed by those that its stable-ABI wheel is expected to serve.
-
-    Those are only built when the wheel turns out not to serve them: the wheel that is built has the last word.
-    """
-    for job in plan.jobs:
-        yield job
-        for skipped in plan.skipped:
-            if skipped.covered_by == job.id:
-                yield _job_for(skipped, job)
-
-
-def _job_for(skipped: Skipped, like: Job) -> Job:
-    assert skipped.reason is SkipReason.STABLE_ABI
-    return replace(like, id=skipped.id, identifier=skipped.identifier, estimate=None)
-
-
 def find_covering(job: Job, outcomes: Iterable[Outcome]) -> Outcome | None:
     """Return the outcome of a job that an earlier abi3 or py3-none wheel serves."""
     for earlier in outcomes:
-        if earlier.wheel and earlier.job.arch == job.arch and serves(earlier.wheel.name, job.identifier):
+        same_edition = _edition(earlier.job) == _edition(job)
+        if earlier.wheel and same_edition and serves(earlier.wheel.name, job.identifier):
             return Outcome(job, Status.COVERED, covered_by=earlier.wheel.name)
     return None
+
+
+def _edition(job: Job) -> tuple[str, str, str, str]:
+    return job.project, job.version, job.variant, job.arch

@@ -5,19 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.environments import prune_environments
 from wheelkiln.build.gate import Restored, cache_is_empty, judge_hits
 from wheelkiln.build.job import JobResult, run_job
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
 from wheelkiln.build.request import BuildRequest, JobInputs
-from wheelkiln.build.reuse import Shelf, find_covering, jobs_in_order, know_environments, known_images, make_shelf
+from wheelkiln.build.reuse import Shelf, find_covering, know_environments, known_images, make_shelf
 from wheelkiln.build.runs import remove_dead_containers, run_directory
 from wheelkiln.build.schedule import Schedule
 from wheelkiln.cache.records import JobRecord, read_latest_record
@@ -30,85 +31,86 @@ from wheelkiln.image.bake import BuildOptions
 from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.provenance import read_provenance
 from wheelkiln.image.provide import BuiltImage, ImageProvider
-from wheelkiln.plan.model import Job
+from wheelkiln.plan.model import ImageSpec, Job, job_name
 from wheelkiln.system.files import make_directory, naming_storage_errors, remove_leftovers
 from wheelkiln.system.locks import exclusive
 
 __all__ = ["provide_images", "run_build"]
 
 
-def run_build(request: BuildRequest, emit: Callable[[Event], None], log: Callable[[str], None]) -> RunResult:
+def run_build(run: RunRequest, emit: Callable[[Event], None], log: Callable[[str], None]) -> RunResult:
     """Build what is missing. A failed job does not stop the others.
 
     log receives the output of image builds. Raise EnvironmentProblem when the engine, an image or the disk fails:
     wheels that have landed until then stay, and the next run goes on from there.
     """
     started = time.monotonic()
-    output = make_directory(request.output_dir, setting="--output-dir").resolve()
-    request = replace(request, output_dir=output)
-    locks = request.cache_root / "locks"
+    output = make_directory(run.output_dir, setting="--output-dir").resolve()
+    run = run.with_output(output)
+    locks = run.cache_root / "locks"
 
     def queue() -> None:
         emit(Said(f"another run is building into {output}; waiting for it to end"))
 
-    with exclusive(locks, f"output {output}", on_wait=queue), run_directory(request) as (run_id, run_dir):
+    with exclusive(locks, f"output {output}", on_wait=queue), run_directory(run.first) as (run_id, run_dir):
         with naming_storage_errors(output, setting="--output-dir"):
             remove_leftovers(output)
-        remove_dead_containers(request.engine, request.cache_root)
-        known = know_environments(request)
-        served = _serve_without_building(request, known, emit)
-        result = served or _build_missing(request, known, run_id, run_dir, emit, log)
-    shared = _count_sharing(request, result.outcomes)
+        remove_dead_containers(run.engine, run.cache_root)
+        known = know_environments(run)
+        served = _serve_without_building(run, known, emit)
+        result = served or _build_missing(run, known, run_id, run_dir, emit, log)
+    shared = _count_sharing(run, result.outcomes)
     return replace(result, seconds=round(time.monotonic() - started, 3), sharing=shared)
 
 
-def _count_sharing(request: BuildRequest, outcomes: Iterable[Outcome]) -> Sharing:
+def _count_sharing(run: RunRequest, outcomes: Iterable[Outcome]) -> Sharing:
     """Count what the jobs that were built shared, for each image and cache namespace."""
     built: dict[tuple[str, str], list[JobRecord]] = defaultdict(list)
     for outcome in outcomes:
         job = outcome.job
         if outcome.status is Status.BUILT:
-            record = read_latest_record(request.cache_root, request.source.facts.name, job.id)
+            record = read_latest_record(run.cache_root, job.project, job.name)
             built[job.image, job.namespace] += [record] if record else []
-    ignored = ignored_options(request.config)
+    ignored = ignored_options(run.config)
     return add_sharing(count_sharing(records, ignored) for records in built.values())
 
 
 def _serve_without_building(
-    request: BuildRequest, known: Mapping[str, BuildRequest], emit: Callable[[Event], None]
+    run: RunRequest, known: Mapping[str, BuildRequest], emit: Callable[[Event], None]
 ) -> RunResult | None:
     """Serve every job with a wheel that is at hand, without any image; None when one is missing."""
-    images = known_images(request)
-    outcomes = make_shelf(request, known, images).reuse_all() if images else None
+    images = known_images(run)
+    outcomes = make_shelf(run, known, images).reuse_all() if images else None
     if images is None or outcomes is None:
         return None
-    _remember_use(request, images)
+    for edition in run.editions:
+        _remember_use(edition)
     for outcome in outcomes:
         emit(JobEnded(outcome))
-    gate = judge_hits(request.config.cache, outcomes, Restored(empty=False, last_inputs={}), {})
+    gate = judge_hits(run.config.cache, outcomes, Restored(empty=False, last_inputs={}), {})
     return RunResult(outcomes, images, 0.0, gate=gate)
 
 
 def _build_missing(
-    request: BuildRequest,
+    run: RunRequest,
     known: Mapping[str, BuildRequest],
     run_id: str,
     run_dir: Path,
     emit: Callable[[Event], None],
     log: Callable[[str], None],
 ) -> RunResult:
-    images = provide_images(request, emit, log)
-    shelf = make_shelf(request, known, images)
+    images = _provide_all(run, emit, log)
+    shelf = make_shelf(run, known, images)
     restored = _look_at_cache(shelf)
-    remote = None if request.cold_cache else _choose_remote(request, emit)
+    remote = None if run.first.cold_cache else _choose_remote(run.first, emit)
     jobs = _Jobs(shelf, run_id, run_dir, emit, remote)
     try:
         outcomes = jobs.run()
     finally:
-        request.engine.remove_containers(run_id)
-        prune_environments(request.cache_root)
+        run.engine.remove_containers(run_id)
+        prune_environments(run.cache_root)
         shelf.evict()
-    gate = None if request.cold_cache else judge_hits(request.config.cache, outcomes, restored, jobs.inputs)
+    gate = None if run.first.cold_cache else judge_hits(run.config.cache, outcomes, restored, jobs.inputs)
     _remember_inputs(shelf, jobs.inputs)
     return RunResult(tuple(outcomes), images, 0.0, gate=gate, remote=remote.place if remote else "")
 
@@ -121,18 +123,34 @@ def _choose_remote(request: BuildRequest, emit: Callable[[Event], None]) -> Remo
     return chosen.address
 
 
+def _provide_all(run: RunRequest, emit: Callable[[Event], None], log: Callable[[str], None]) -> tuple[BuiltImage, ...]:
+    """Make sure that the images of all editions are there; those that are the same are asked for once."""
+    found: dict[tuple[ImageSpec, ...], tuple[BuiltImage, ...]] = {}
+    for edition in run.editions:
+        images = edition.plan.images
+        if images not in found:
+            found[images] = provide_images(edition, emit, log)
+        _remember_use(edition)
+    unique = {image.reference: image for images in found.values() for image in images}
+    return tuple(unique.values())
+
+
 def _look_at_cache(shelf: Shelf) -> Restored:
     """Take down what the gate needs to know, before the first job fills the cache."""
-    request = shelf.request
-    empty = cache_is_empty(compile_cache(request.config, request.cache_root))
-    return Restored(empty, shelf.ledger.last_inputs(request.source.facts.name))
+    run = shelf.run
+    empty = cache_is_empty(compile_cache(run.config, run.cache_root))
+    last = {name: shelf.ledger.last_inputs(name) for name in {job.project for job in run.jobs}}
+    inputs = {job.id: last[job.project].get(job.name) for _, job in run.in_order()}
+    return Restored(empty, {job_id: found for job_id, found in inputs.items() if found})
 
 
 def _remember_inputs(shelf: Shelf, inputs: Mapping[str, JobInputs]) -> None:
     """A read-only run leaves nothing in the cache that a later one could be asked to find."""
-    if not shelf.request.config.cache.read_only:
-        for job_id, found in inputs.items():
-            shelf.ledger.remember_inputs(shelf.request.source.facts.name, job_id, found)
+    if shelf.run.config.cache.read_only:
+        return
+    for _, job in shelf.run.in_order():
+        if job.id in inputs:
+            shelf.ledger.remember_inputs(job.project, job.name, inputs[job.id])
 
 
 def provide_images(
@@ -156,12 +174,15 @@ def provide_images(
     found: list[BuiltImage] = []
     for spec in request.plan.images:
         found += provider.provide(spec, [arch for arch in spec.architectures if spec.name_for(arch) in used])
-    _remember_use(request, found)
+    _remember_use(request)
     return tuple(found)
 
 
-def _remember_use(request: BuildRequest, images: Sequence[BuiltImage]) -> None:
-    ImageMemory(request.cache_root).remember_use(request.project, {image.name: image.reference for image in images})
+def _remember_use(request: BuildRequest) -> None:
+    plan = request.plan
+    names = {name: job_name(name, plan.variant) for name in plan.image_names()}
+    used = {known: plan.references[name] for name, known in names.items()}
+    ImageMemory(request.cache_root).remember_use(request.project, used)
 
 
 class _Jobs:
@@ -179,9 +200,9 @@ class _Jobs:
         remote: RemoteAddress | None = None,
     ) -> None:
         self._shelf, self._run_id, self._run_dir, self._emit = shelf, run_id, run_dir, emit
-        self._request = request = shelf.request
+        self._run = run = shelf.run
         self._maker = EnvironmentMaker(run_id, run_dir)
-        self._waiting = list(jobs_in_order(request.plan))
+        self._waiting = [job for _, job in run.in_order()]
         self._running: dict[Future[JobResult], Job] = {}
         self._ended: dict[str, Outcome] = {}
         self.inputs: dict[str, JobInputs] = {}
@@ -205,25 +226,25 @@ class _Jobs:
                     for future in done:
                         self._end(future)
             except BaseException:
-                self._request.engine.runner.stop()
+                self._run.engine.runner.stop()
                 raise
         return [self._ended[job_id] for job_id in order]
 
     def _expect_environments(self) -> None:
         """Have the environments made ahead of the jobs that will be built, as far as that can be told now."""
-        for job in self._request.plan.jobs:
+        for job in self._run.jobs:
             if self._shelf.locate(job) is None:
                 self._maker.expect(self._shelf.known[job.id], job)
 
     def _schedule(self) -> Schedule:
-        jobs, plan, config = self._waiting, self._request.plan, self._request.config
+        jobs, config = self._waiting, self._run.config
         return Schedule(
             jobs=tuple(jobs),
-            cpus=self._request.host.cpus,
+            cpus=self._run.host.cpus,
             limit=None if config.jobs == "auto" else config.jobs,
-            covering={skipped.id: skipped.covered_by for skipped in plan.skipped if skipped.covered_by},
+            covering={skipped.id: skipped.covered_by for skipped in self._run.skipped if skipped.covered_by},
             warm=[job.id for job in jobs if self._shelf.was_built(job)],
-            apart=_keeps_pythons_apart(self._request),
+            apart={job.id for job in jobs if _keeps_pythons_apart(self._shelf.known[job.id])},
         )
 
     def _start(self, pool: Executor, schedule: Schedule) -> None:
@@ -239,7 +260,7 @@ class _Jobs:
                 self._note(outcome)
                 continue
             self._emit(JobStarted(job))
-            job_dir = self._run_dir / job.id
+            job_dir = self._run_dir / job.directory
             job_dir.mkdir()
             request = replace(self._shelf.known[job.id], remote=self._remote)
             work = partial(run_job, request, job, job_dir, self._maker, self._emit, self._may_land)
@@ -248,9 +269,9 @@ class _Jobs:
     def _end(self, future: Future[JobResult]) -> None:
         self._running.pop(future)
         result = future.result()
-        _stop_when_engine_died(self._request, result.outcome, self._emit)
+        _stop_when_engine_died(result.request, result.outcome, self._emit)
         outcome = result.outcome
-        if self._request.cold_cache is None:
+        if self._run.first.cold_cache is None:
             self._shelf.record(result, self._run_id, lambda text: self._emit(Said(text)))
             if outcome.status is Status.BUILT:
                 self.inputs[outcome.job.id] = self._shelf.inputs(result.request, outcome.job)

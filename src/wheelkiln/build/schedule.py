@@ -22,8 +22,8 @@ class Schedule:
     limit is the most jobs at a time, None to decide by what they will find in the compile cache: jobs that compile
     keep every core busy by themselves and run one after another, jobs that only fetch run side by side, as many as
     there are cpus. covering maps a job to the one whose stable-ABI wheel may serve it. warm are the jobs that were
-    built before from the same inputs. apart says that code for CPython before 3.12 is compiled with other flags than
-    code for later ones, so that neither finds what the other compiled.
+    built before from the same inputs. apart are the jobs whose code for CPython before 3.12 is compiled with other
+    flags than that for later ones, so that neither finds what the other compiled.
     """
 
     jobs: Sequence[Job]
@@ -31,7 +31,7 @@ class Schedule:
     limit: int | None = None
     covering: Mapping[str, str] = field(default_factory=dict)
     warm: Collection[str] = ()
-    apart: bool = False
+    apart: Collection[str] = ()
 
     @property
     def width(self) -> int:
@@ -71,7 +71,7 @@ class Schedule:
 
     def _kind(self, job: Job) -> tuple[str, str, bool]:
         """Jobs of one kind have the same image, cache namespace and flags: what one compiles, the others may find."""
-        return job.image, job.namespace, self.apart and _is_before_312(job)
+        return job.image, job.namespace, job.id in self.apart and _is_before_312(job)
 
 
 def _is_before_312(job: Job) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wheelkiln.config.variants import DEFAULT_VARIANT
 from wheelkiln.errors import ConfigError
 
 __all__ = ["LOCK_NAME", "Lock", "LockedEnvironment", "Pin", "parse_lock", "parse_pins", "render_lock"]
@@ -33,7 +34,7 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class LockedEnvironment:
-    """The build environment of one Python on one platform, as numbers: nothing is left to resolve.
+    """The build environment of one Python on one platform for one variant, as numbers: nothing is left to resolve.
 
     requires is what the project asks for (PEP 518), hooked what its backend asks for besides (PEP 517:
     get_requires_for_build_wheel), pins everything that is to be installed.
@@ -44,6 +45,7 @@ class LockedEnvironment:
     requires: tuple[str, ...]
     hooked: tuple[str, ...]
     pins: tuple[Pin, ...]
+    variant: str = DEFAULT_VARIANT
 
     @property
     def digest(self) -> str:
@@ -64,9 +66,10 @@ class Lock:
     project: str
     environments: tuple[LockedEnvironment, ...]
 
-    def find(self, python: str, platform: str) -> LockedEnvironment | None:
+    def find(self, python: str, platform: str, variant: str = DEFAULT_VARIANT) -> LockedEnvironment | None:
         """Return the environment of a Python (``cp312``) on a platform (``manylinux_x86_64``)."""
-        found = (entry for entry in self.environments if (entry.python, entry.platform) == (python, platform))
+        wanted = (python, platform, variant)
+        found = (entry for entry in self.environments if (entry.python, entry.platform, entry.variant) == wanted)
         return next(found, None)
 
 
@@ -85,7 +88,9 @@ def render_lock(lock: Lock) -> str:
     """Write a lock as TOML; equal locks give equal texts."""
     import tomli_w
 
-    entries = sorted(lock.environments, key=lambda entry: (entry.platform, len(entry.python), entry.python))
+    entries = sorted(
+        lock.environments, key=lambda entry: (entry.variant, entry.platform, len(entry.python), entry.python)
+    )
     table = {
         "format": _FORMAT,
         "project": lock.project,
@@ -93,6 +98,7 @@ def render_lock(lock: Lock) -> str:
             {
                 "python": entry.python,
                 "platform": entry.platform,
+                **({"variant": entry.variant} if entry.variant != DEFAULT_VARIANT else {}),
                 "requires": list(entry.requires),
                 "backend-requires": list(entry.hooked),
                 "packages": [{"requirement": pin.requirement, "hashes": list(pin.hashes)} for pin in entry.pins],
@@ -123,6 +129,7 @@ def _parse_environment(entry: Mapping[str, Any]) -> LockedEnvironment:
         requires=tuple(map(str, entry["requires"])),
         hooked=tuple(map(str, entry["backend-requires"])),
         pins=tuple(Pin(str(pin["requirement"]), tuple(map(str, pin["hashes"]))) for pin in entry["packages"]),
+        variant=str(entry.get("variant", DEFAULT_VARIANT)),
     )
 
 

@@ -10,24 +10,22 @@ from typing import Any
 import click
 
 from wheelkiln import __version__
+from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.outcome import Gate, GateVerdict, Outcome, RunResult, Status
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.run import run_build
 from wheelkiln.cache.doctor import diagnose_job
 from wheelkiln.cli.console import make_console, print_notices, print_skipped
+from wheelkiln.cli.editions import Edition, gather_editions
 from wheelkiln.cli.options import (
     LocatedSource,
     ProjectOptions,
-    gather_plan,
-    located_source,
     make_request,
-    project_options,
     read_lock,
+    several_project_options,
 )
 from wheelkiln.cli.progress import make_progress
 from wheelkiln.errors import BuildError, CacheGateError, EnvironmentProblem, NothingSelectedError, VerificationError
-from wheelkiln.plan.make import PlanInputs
-from wheelkiln.plan.model import Plan
 from wheelkiln.plan.project_settings import merge_environment_variables
 from wheelkiln.report.diagnoses import diagnosis_lines
 from wheelkiln.report.manifest import MANIFEST_NAME, make_manifest, write_manifest_text
@@ -44,7 +42,7 @@ _WORTH_SAYING = 0.9
 
 
 @click.command("build", short_help="Build the wheels of SOURCE, cached and verified.")
-@project_options
+@several_project_options
 @click.option("--output-dir", "-o", default="wheelhouse", show_default=True, metavar="DIR", help="Where wheels land.")
 @click.option("--engine", type=click.Choice([name.value for name in EngineName]), help="Default: the one that answers.")
 @click.option("--cache-read-only", is_flag=True, help="Add nothing to any cache: for sources that are not trusted.")
@@ -67,37 +65,43 @@ def command(
 ) -> None:
     """Build wheels of SOURCE for every Python of the plan, one cibuildwheel run each, through the compile cache.
 
-    SOURCE is a directory, an sdist, name==version or git+url@ref; by default the current directory. Each wheel
-    lands in the output directory as soon as it is finished and verified. A second run builds only what is missing.
+    SOURCE is a directory, an sdist, name==version or git+url@ref, or several of them; by default the current
+    directory. Each wheel lands in the output directory as soon as it is finished and verified. A second run builds
+    only what is missing.
     """
     options = ProjectOptions(**values)
     found = find_engine(options.runner(), EngineName(engine) if engine else None)
-    with located_source(options, prepare=True) as located:
-        inputs, plan = gather_plan(located, options, found)
-        request = make_build_request(located, inputs, plan, found, Path(output_dir))
-        request = replace(request, fresh=fresh, store=not no_store, offline=offline)
-        request = replace(request, lock=read_lock(located, lock_file))
-        _print_opening(request)
-        if not plan.jobs:
-            print_skipped(plan.skipped, err=True)
+    with gather_editions(options, prepare=True, engine=found) as editions:
+        requests = [make_build_request(edition, found, Path(output_dir)) for edition in editions]
+        locks = [read_lock(edition.located, lock_file) for edition in editions]
+        run = RunRequest(
+            tuple(
+                replace(request, fresh=fresh, store=not no_store, offline=offline, lock=lock)
+                for request, lock in zip(requests, locks, strict=True)
+            )
+        )
+        _print_notices(run)
+        for request in run.editions:
+            _print_opening(request)
+        if not run.jobs:
+            print_skipped(run.skipped, err=True)
             raise NothingSelectedError("nothing is left to build", hint="'wheelkiln plan' explains the selection.")
-        with make_progress(plan) as progress:
-            result = run_build(request, progress.on_event, progress.on_log)
-        _finish(request, result, output)
+        with make_progress(run.jobs) as progress:
+            result = run_build(run, progress.on_event, progress.on_log)
+        _finish(run, result, output)
 
 
-def make_build_request(
-    located: LocatedSource,
-    inputs: PlanInputs,
-    plan: Plan,
-    engine: ContainerEngine,
-    output_dir: Path,
-) -> BuildRequest:
-    """Put together what a run needs, and print the plan's notices."""
+def _print_notices(run: RunRequest) -> None:
+    _, notices = merge_environment_variables(run.host.environ, tests=run.first.tests)
+    print_notices(dict.fromkeys((*(notice for edition in run.editions for notice in edition.plan.notices), *notices)))
+
+
+def make_build_request(edition: Edition, engine: ContainerEngine, output_dir: Path) -> BuildRequest:
+    """Put together what a run needs of an edition."""
+    located, inputs = edition.located, edition.inputs
     _refuse_remote(located, engine)
-    variables, notices = merge_environment_variables(located.host.environ, tests=inputs.tests)
-    print_notices((*plan.notices, *notices))
-    request = make_request(located, inputs, plan, engine)
+    variables, _ = merge_environment_variables(located.host.environ, tests=inputs.tests)
+    request = make_request(located, inputs, edition.plan, engine)
     return replace(request, output_dir=located.host.cwd / output_dir, variables=variables)
 
 
@@ -112,32 +116,34 @@ def _refuse_remote(located: LocatedSource, engine: ContainerEngine) -> None:
 
 
 def _print_opening(request: BuildRequest) -> None:
-    source, jobs = request.source, len(request.plan.jobs)
+    source, plan = request.source, request.plan
+    jobs, variant = len(plan.jobs), f", variant {plan.variant}" if request.config.variants else ""
     saved = ""
     if source.tree_size * _WORTH_SAYING > source.size:
         share = 100 * (1 - source.size / source.tree_size)
         saved = f" instead of the directory's {format_size(source.tree_size)} ({share:.0f} % less)"
+    engine = f"{request.engine.name} {request.engine.version}"
     click.echo(
-        f"{source.title}: {jobs} job{'s' if jobs != 1 else ''}, {request.engine.name} {request.engine.version}; "
+        f"{source.title}{variant}: {jobs} job{'s' if jobs != 1 else ''}, {engine}; "
         f"an sdist of {format_size(source.size)} reaches the container{saved}",
         err=True,
     )
 
 
-def _finish(request: BuildRequest, result: RunResult, output: str) -> None:
-    manifest = write_manifest_text(make_manifest(request, result, version=__version__))
-    with naming_storage_errors(request.output_dir, setting="--output-dir"):
-        write_text_atomically(request.output_dir / MANIFEST_NAME, manifest)
+def _finish(run: RunRequest, result: RunResult, output: str) -> None:
+    manifest = write_manifest_text(make_manifest(run, result, version=__version__))
+    with naming_storage_errors(run.output_dir, setting="--output-dir"):
+        write_text_atomically(run.output_dir / MANIFEST_NAME, manifest)
     for outcome in result.failed:
         _print_failure(outcome)
     if output == "json":
         click.echo(json.dumps(json.loads(manifest)))
     else:
-        _print_report(request, result)
+        _print_report(run, result)
     if result.failed:
         _raise_failure(result)
     if result.gate is not None and result.gate.verdict is GateVerdict.FAILED:
-        _raise_gate(request, result, result.gate)
+        _raise_gate(run, result, result.gate)
 
 
 def _raise_failure(result: RunResult) -> None:
@@ -153,7 +159,7 @@ def _raise_failure(result: RunResult) -> None:
     raise BuildError(message, hint=hint)
 
 
-def _raise_gate(request: BuildRequest, result: RunResult, gate: Gate) -> None:
+def _raise_gate(run: RunRequest, result: RunResult, gate: Gate) -> None:
     """End with the exit code of the gate, and with the cache doctor's reasons for each job that it looked at."""
     head = (
         f"the compile cache served {gate.hits} of {gate.calls} calls ({gate.hit_rate:.0%}), and "
@@ -161,14 +167,14 @@ def _raise_gate(request: BuildRequest, result: RunResult, gate: Gate) -> None:
     )
     looked_at = [outcome for outcome in result.outcomes if outcome.job.id in gate.jobs]
     raise CacheGateError(
-        "\n".join([head, *(line for outcome in looked_at for line in _missed_lines(request, outcome))]),
+        "\n".join([head, *(line for outcome in looked_at for line in _missed_lines(run, outcome))]),
         hint="The wheels are good and have landed. 'wheelkiln cache doctor --run' compares all inputs of a job.",
     )
 
 
-def _missed_lines(request: BuildRequest, outcome: Outcome) -> list[str]:
+def _missed_lines(run: RunRequest, outcome: Outcome) -> list[str]:
     """Say what a job found in the cache, and why it did not find more."""
-    diagnoses = diagnose_job(request.cache_root, request.source.facts.name, outcome.job.id)
+    diagnoses = diagnose_job(run.cache_root, outcome.job.project, outcome.job.name)
     why = [line for diagnosis in diagnoses for line in diagnosis_lines(diagnosis, make_console(stderr=True).width)]
     return [f"  {outcome.job.id}: {format_cache(outcome.statistics)}", *(f"  {line}" for line in why)]
 
@@ -186,7 +192,7 @@ def _print_failure(outcome: Outcome) -> None:
         click.echo(f"  log: {outcome.log}", err=True)
 
 
-def _print_report(request: BuildRequest, result: RunResult) -> None:
+def _print_report(run: RunRequest, result: RunResult) -> None:
     console = make_console(stderr=False)
     console.print()
     console.print(outcome_table(result.outcomes, console.width))
@@ -197,7 +203,7 @@ def _print_report(request: BuildRequest, result: RunResult) -> None:
     for line in format_gate(result.gate) if result.gate else ():
         click.echo(line)
     ran = {outcome.job.id for outcome in result.outcomes}
-    print_skipped([skipped for skipped in request.plan.skipped if skipped.id not in ran], err=False)
+    print_skipped([skipped for skipped in run.skipped if skipped.id not in ran], err=False)
     for outcome in result.outcomes:
         if outcome.status is Status.COVERED:
             click.echo(f"  {outcome.job.id}: served by {outcome.covered_by}")
@@ -206,6 +212,6 @@ def _print_report(request: BuildRequest, result: RunResult) -> None:
         count = f"{len(wheels)} wheel{'s' if len(wheels) != 1 else ''}"
         stored = sum(outcome.from_store for outcome in result.outcomes)
         origin = f", {stored} from the wheel store" if stored else ""
-        click.echo(f"{count} in {request.output_dir} after {format_seconds(result.seconds)}{origin}:")
+        click.echo(f"{count} in {run.output_dir} after {format_seconds(result.seconds)}{origin}:")
         for name in wheels:
             click.echo(f"  {name}")

@@ -10,15 +10,15 @@ from typing import Any
 
 import click
 
+from wheelkiln.build.editions import jobs_in_order
 from wheelkiln.cache.doctor import diagnose
 from wheelkiln.cache.evidence import Comparison, is_evidence, read_comparison
 from wheelkiln.cache.records import read_latest_record, read_previous_record
 from wheelkiln.cache.settings import cache_root
 from wheelkiln.cli.console import make_console, print_notices
+from wheelkiln.cli.editions import gather_editions, one_edition
 from wheelkiln.cli.options import (
     ProjectOptions,
-    gather_plan,
-    located_source,
     make_request,
     project_options,
 )
@@ -53,7 +53,7 @@ def command(later: str | None, run: bool, engine: str | None, output: str, **val
     Exits 0 whatever it finds; exits 4 when no build of SOURCE is known.
     """
     options = ProjectOptions(**values)
-    paths = tuple(Path(name) for name in (options.source, later) if name)
+    paths = tuple(Path(name) for name in (*options.sources, later) if name)
     if later or is_evidence(paths[0]):
         examined = [_examine(read_comparison(paths))]
     elif run:
@@ -75,11 +75,11 @@ def _examine(comparison: Comparison) -> Examined:
 
 
 def _examine_records(options: ProjectOptions) -> Iterator[Examined]:
-    with located_source(options, prepare=False) as located:
-        _, plan = gather_plan(located, options)
-        ids = [*(job.id for job in plan.jobs), *(skipped.id for skipped in plan.skipped if skipped.covered_by)]
-    root, project = cache_root(located.loaded.config, located.host), located.facts.name
-    known = [(read_latest_record(root, project, name), read_previous_record(root, project, name)) for name in ids]
+    with gather_editions(options, prepare=False) as editions:
+        first = editions[0].located
+        root, project = cache_root(first.loaded.config, first.host), first.origin
+        names = [(job.project, job.name) for edition in editions for job in jobs_in_order(edition.plan)]
+    known = [(read_latest_record(root, *name), read_previous_record(root, *name)) for name in names]
     if not any(latest for latest, _ in known):
         raise NothingSelectedError(
             f"no build of {project} is known in {root}",
@@ -94,12 +94,11 @@ def _run(options: ProjectOptions, engine: str | None) -> Comparison:
     from wheelkiln.build.examination import examine_job
 
     found = find_engine(options.runner(), EngineName(engine) if engine else None)
-    with located_source(options, prepare=True) as located:
-        inputs, plan = gather_plan(located, options, found)
-        if not plan.jobs:
-            raise NothingSelectedError("nothing is left to build", hint="'wheelkiln plan' explains the selection.")
+    with gather_editions(options, prepare=True, engine=found) as editions:
+        chosen = one_edition(editions, "build")
+        located, inputs, plan = chosen.located, chosen.inputs, chosen.plan
         variables, notices = merge_environment_variables(located.host.environ, tests=False)
         print_notices((*plan.notices, *notices))
         request = replace(make_request(located, inputs, plan, found), variables=variables, tests=False, fresh=True)
-        with make_progress(plan) as progress:
+        with make_progress(plan.jobs) as progress:
             return examine_job(request, plan.jobs[0], progress.on_event, progress.on_log)

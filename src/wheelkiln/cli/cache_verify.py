@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wheelkiln.cli.options import ProjectOptions, gather_plan, located_source, project_options, read_lock
-from wheelkiln.errors import NothingSelectedError, UsageProblem, VerificationError
+from wheelkiln.cli.editions import gather_editions, one_edition
+from wheelkiln.cli.options import ProjectOptions, project_options, read_lock
+from wheelkiln.errors import UsageProblem, VerificationError
 from wheelkiln.system.engine import EngineName, find_engine
 
 if TYPE_CHECKING:
@@ -41,14 +42,12 @@ def command(
 
     options = ProjectOptions(**values)
     found = find_engine(options.runner(), EngineName(engine) if engine else None)
-    with located_source(options, prepare=True) as located:
-        inputs, plan = gather_plan(located, options, found)
-        if not plan.jobs:
-            raise NothingSelectedError("no job is left to verify", hint="'wheelkiln plan' explains the selection.")
-        plan = replace(plan, jobs=plan.jobs[:1])
-        request = make_build_request(located, inputs, plan, found, Path(output_dir))
-        request = replace(request, lock=read_lock(located, lock_file))
-        with make_progress(plan) as progress:
+    with gather_editions(options, prepare=True, engine=found) as editions:
+        chosen = one_edition(editions, "verify")
+        chosen = replace(chosen, plan=replace(chosen.plan, jobs=chosen.plan.jobs[:1]))
+        request = make_build_request(chosen, found, Path(output_dir))
+        request = replace(request, lock=read_lock(chosen.located, lock_file))
+        with make_progress(chosen.plan.jobs) as progress:
             result = compare_cold(request, progress.on_event, progress.on_log)
     if record:
         _record(request.output_dir, result)

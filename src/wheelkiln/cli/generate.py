@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,9 @@ from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, writ
 from wheelkiln.build.request import container_user, make_invocation
 from wheelkiln.cache.settings import make_cache_directories
 from wheelkiln.cli.console import print_difference, print_notices
+from wheelkiln.cli.editions import Edition, gather_editions
 from wheelkiln.cli.options import (
     ProjectOptions,
-    gather_plan,
-    located_source,
     make_request,
     project_options,
 )
@@ -43,8 +43,9 @@ def cibuildwheel(engine: str | None, output: Path | None, check: bool, **values:
     Use it with 'python -m cibuildwheel --config-file FILE'. The image must exist: 'build' makes it.
     """
     options = ProjectOptions(**values)
-    with located_source(options, prepare=True) as located:
-        inputs, plan = gather_plan(located, options)
+    with gather_editions(options, prepare=True) as editions:
+        chosen = _only_variant(editions)
+        located, inputs, plan = chosen.located, chosen.inputs, chosen.plan
         print_notices(plan.notices)
         name = _one_image(plan)
         found = find_engine(located.runner, EngineName(engine) if engine else None)
@@ -72,12 +73,19 @@ def image(output: Path, check: bool, **values: Any) -> None:
     It works without wheelkiln, but for a bootstrap base: that is a local image, which 'image build' makes.
     """
     options = ProjectOptions(**values)
-    with located_source(options, prepare=False) as located:
-        _, plan = gather_plan(located, options)
+    with gather_editions(options, prepare=False) as editions:
+        plan = _only_variant(editions).plan
         print_notices(plan.notices)
         recipe = render_recipe(_one_spec(plan))
     _deliver(recipe.files, output, check=check)
     click.echo(f"tag: {recipe.name}:{recipe.tag}", err=True)
+
+
+def _only_variant(editions: Sequence[Edition]) -> Edition:
+    if len(editions) > 1:
+        names = ", ".join(edition.plan.variant for edition in editions)
+        raise UsageProblem(f"the project has several variants ({names})", hint="Choose one with --variant.")
+    return editions[0]
 
 
 def _one_image(plan: Plan) -> str:

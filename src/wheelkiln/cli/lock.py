@@ -10,16 +10,15 @@ import click
 
 from wheelkiln.cache.lock import Lock, render_lock
 from wheelkiln.cli.console import print_difference, print_notices
+from wheelkiln.cli.editions import gather_editions, one_edition
 from wheelkiln.cli.options import (
     ProjectOptions,
-    gather_plan,
-    located_source,
     make_request,
     project_options,
     read_lock,
 )
 from wheelkiln.cli.progress import make_progress
-from wheelkiln.errors import DriftError, NothingSelectedError
+from wheelkiln.errors import DriftError
 from wheelkiln.system.engine import EngineName, find_engine
 from wheelkiln.system.files import make_directory, write_text_atomically
 
@@ -38,20 +37,21 @@ def command(output: Path | None, engine: str | None, upgrade: bool, check: bool,
     The backend is asked for its own requirements, in the image. Everything pinned is downloaded on the way, so
     'build --offline' needs no network afterwards. Environments of jobs that are left out are kept as they are.
     """
+    from wheelkiln.build.editions import RunRequest
     from wheelkiln.build.locking import make_lock
 
     options = ProjectOptions(**values)
-    with located_source(options, prepare=True) as located:
-        inputs, plan = gather_plan(located, options)
-        print_notices(plan.notices)
-        if not plan.jobs:
-            raise NothingSelectedError("nothing is left to lock", hint="'wheelkiln plan' explains the selection.")
+    with gather_editions(options, prepare=True) as editions:
+        located = one_edition(editions, "lock").located
+        print_notices(dict.fromkeys(notice for edition in editions for notice in edition.plan.notices))
         path = located.lock_path(output)
         previous = read_lock(located, path) if path.is_file() else None
         found = find_engine(located.runner, EngineName(engine) if engine else None)
-        request = make_request(located, inputs, plan, found)
-        with make_progress(plan) as progress:
-            made = make_lock(request, None if upgrade else previous, progress.on_event, progress.on_log)
+        requests = [make_request(one.located, one.inputs, one.plan, found) for one in editions if one.plan.jobs]
+        run = RunRequest(tuple(requests))
+        with make_progress(run.jobs) as progress:
+            pinned = make_lock(run, None if upgrade else previous, progress.on_event, progress.on_log)
+        made = Lock(located.origin, pinned)
     text = render_lock(_with_others(made, previous))
     if check:
         _compare(path, text)
@@ -66,7 +66,7 @@ def _with_others(made: Lock, previous: Lock | None) -> Lock:
     kept = [
         entry
         for entry in (previous.environments if previous else ())
-        if made.find(entry.python, entry.platform) is None
+        if made.find(entry.python, entry.platform, entry.variant) is None
     ]
     return replace(made, environments=(*made.environments, *kept))
 

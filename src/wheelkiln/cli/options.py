@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -11,26 +12,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from wheelkiln.build.ledger import ledger_of
 from wheelkiln.cache.lock import LOCK_NAME, Lock, parse_lock
 from wheelkiln.cache.presence import source_directory
 from wheelkiln.cache.settings import cache_root
 from wheelkiln.cli.console import log_command
 from wheelkiln.config.load import LoadedConfig, load_config, parse_config
 from wheelkiln.config.model import Config
+from wheelkiln.config.variants import DEFAULT_VARIANT, VariantConfig
 from wheelkiln.errors import UsageProblem
-from wheelkiln.image.memory import ImageMemory
-from wheelkiln.image.pins import pin_bases
-from wheelkiln.image.recipe import render_recipe
-from wheelkiln.plan.make import PlanInputs, images_of, make_plan, settings_of
-from wheelkiln.plan.model import Plan, Selection
+from wheelkiln.plan.make import PlanInputs, settings_of
+from wheelkiln.plan.model import Plan
 from wheelkiln.source.facts import SourceFacts
 from wheelkiln.source.prepare import PreparedSource, inspect_directory, prepare_source
 from wheelkiln.source.spec import DirectorySource, SourceSpec, parse_source
-from wheelkiln.system.cibuildwheel import read_cibuildwheel
 from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.host import HostFacts, read_host
-from wheelkiln.system.interpreters import find_interpreters
 from wheelkiln.system.pip_settings import PipSettings, remembered_pip_settings
 from wheelkiln.system.process import ProcessRunner
 
@@ -38,14 +34,16 @@ if TYPE_CHECKING:
     from wheelkiln.build.request import BuildRequest
 
 __all__ = [
+    "LocatedSource",
     "ProjectOptions",
-    "gather_plan",
     "located_source",
     "make_request",
     "project_options",
     "read_lock",
+    "several_project_options",
 ]
 
+_PROJECT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -53,7 +51,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class ProjectOptions:
     """The values of the shared options."""
 
-    source: str
+    source: str | tuple[str, ...]
     config_file: Path | None
     python: tuple[str, ...]
     arch: tuple[str, ...]
@@ -64,7 +62,24 @@ class ProjectOptions:
     project_settings: str
     no_test: bool
     verbose: bool
+    variant: tuple[str, ...] = ()
+    versions: str = ""
     cache_read_only: bool = False
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Each SOURCE as a text of its own: with versions, a project at each of them."""
+        given = (self.source,) if isinstance(self.source, str) else self.source or (".",)
+        versions = self.versions.replace(",", " ").split()
+        if not versions:
+            return given
+        plain = [text for text in given if not _PROJECT.fullmatch(text)]
+        if plain:
+            raise UsageProblem(
+                f"--versions needs a project's name, and '{plain[0]}' is none",
+                hint="wheelkiln build NAME --versions 1.0,1.1",
+            )
+        return tuple(f"{name}=={version}" for name in given for version in versions)
 
     def runner(self) -> ProcessRunner:
         """Make the door to processes; --verbose shows each command line."""
@@ -84,10 +99,27 @@ class ProjectOptions:
 
 def project_options(function: F) -> F:
     """Add SOURCE and the options that decide what a plan holds."""
-    decorators = [
-        click.argument("source", default="."),
+    return _add_options(function, [click.argument("source", default=".")])
+
+
+def several_project_options(function: F) -> F:
+    """Add the same for commands that take several sources."""
+    versions = "Versions of SOURCE, a project's name on the package index: 1.0,1.1."
+    return _add_options(
+        function,
+        [
+            click.argument("source", nargs=-1),
+            click.option("--versions", default="", metavar="VERSIONS", help=versions),
+        ],
+    )
+
+
+def _add_options(function: F, first: Sequence[Callable[[Any], Any]]) -> F:
+    decorators: list[Callable[[Any], Any]] = [
+        *first,
         click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file to use."),
         click.option("--python", multiple=True, metavar="TAG", help="Build for this Python (cp312); repeatable."),
+        click.option("--variant", multiple=True, metavar="NAME", help="Build this variant; repeatable."),
         click.option("--arch", multiple=True, metavar="ARCH", help="Build for this architecture; repeatable."),
         click.option("--base", metavar="BASE", help="Base of the image: pypa, bootstrap or a reference."),
         click.option("--cache-dir", metavar="DIR", help="Directory of all caches."),
@@ -110,7 +142,12 @@ def project_options(function: F) -> F:
 
 @dataclass(frozen=True, slots=True)
 class LocatedSource:
-    """A source that has been read: prepared is None where its facts alone were asked for."""
+    """A source that has been read, as one variant: prepared is None where its facts alone were asked for.
+
+    facts, prepared and loaded are the variant's own. origin is the project's own name. scratch is a directory for
+    what is made of a source that is prepared. label stands before the ids of
+    jobs where several sources are built together.
+    """
 
     spec: SourceSpec
     facts: SourceFacts
@@ -118,6 +155,15 @@ class LocatedSource:
     loaded: LoadedConfig
     host: HostFacts
     runner: ProcessRunner
+    origin: str
+    scratch: Path = Path()
+    variant: str = DEFAULT_VARIANT
+    label: str = ""
+
+    @property
+    def settings(self) -> VariantConfig:
+        """The variant's settings; none for a project without variants."""
+        return self.loaded.config.variants.get(self.variant, VariantConfig())
 
     def lock_path(self, given: Path | None) -> Path:
         """The lock's place: as given, else in the project's directory, else in the working directory."""
@@ -130,49 +176,26 @@ class LocatedSource:
 
 
 @contextmanager
-def located_source(options: ProjectOptions, *, prepare: bool) -> Iterator[LocatedSource]:
-    """Read SOURCE and its configuration; the sdist is made only when prepare is true or nothing else can be read."""
+def located_source(options: ProjectOptions, text: str, *, prepare: bool) -> Iterator[LocatedSource]:
+    """Read a SOURCE and its configuration; the sdist is made only when prepare is true or nothing else can be read."""
     host = read_host()
     runner = options.runner()
-    spec = parse_source(options.source, host.cwd)
+    spec = parse_source(text, host.cwd)
     directory = spec.path if isinstance(spec, DirectorySource) else host.cwd
     own = isinstance(spec, DirectorySource) or options.config_file or (host.cwd / "wheelkiln.toml").is_file()
     early = load_config(directory, host.environ, options.flags(), file=options.config_file) if own else None
     if early is not None and isinstance(spec, DirectorySource) and not prepare:
-        yield LocatedSource(spec, inspect_directory(spec.path), None, early, host, runner)
+        facts = inspect_directory(spec.path)
+        yield LocatedSource(spec, facts, None, early, host, runner, facts.name)
         return
     start = early or parse_config({}, environ=host.environ, flags=options.flags())
     root = cache_root(start.config, host)
     with source_directory(root) as work_dir:
         making = _host_with_packages(host, start.config, directory)
         prepared = prepare_source(spec, host=making, runner=runner, work_dir=work_dir, cache_dir=root, say=_say)
-        loaded = early or _config_of_source(prepared.facts, host, options)
-        yield LocatedSource(spec, prepared.facts, prepared, loaded, host, runner)
-
-
-def gather_plan(
-    located: LocatedSource, options: ProjectOptions, engine: ContainerEngine | None = None
-) -> tuple[PlanInputs, Plan]:
-    """Make the plan, with the references of its images; an engine can look up what a moving base stands for."""
-    config, host = located.loaded.config, located.host
-    memory = ImageMemory(cache_root(config, host))
-    inputs = PlanInputs(
-        config=config,
-        facts=located.facts,
-        host=host,
-        cibuildwheel=read_cibuildwheel(),
-        interpreters=find_interpreters(host.home, host.environ) if config.image.base == "bootstrap" else (),
-        selection=Selection(options.only, options.skip),
-        use_project_settings=options.project_settings == "merge",
-        tests=not options.no_test,
-        estimates=ledger_of(cache_root(config, host)).estimates(located.facts.name),
-    )
-    specs = tuple(pin_bases(spec, memory, engine) for spec in images_of(inputs))
-    references = {name: found for spec in specs for name, found in render_recipe(spec).references.items()}
-    known = {name: memory.toolchain(reference) for name, reference in references.items()}
-    inputs = replace(inputs, toolchains={name: toolchain for name, toolchain in known.items() if toolchain})
-    plan = make_plan(inputs, specs)
-    return inputs, replace(plan, references={name: references[name] for name in plan.image_names()})
+        facts = prepared.facts
+        loaded = early or _config_of_source(facts, host, options)
+        yield LocatedSource(spec, facts, prepared, loaded, host, runner, facts.name, work_dir)
 
 
 def make_request(located: LocatedSource, inputs: PlanInputs, plan: Plan, engine: ContainerEngine) -> BuildRequest:
@@ -193,6 +216,7 @@ def make_request(located: LocatedSource, inputs: PlanInputs, plan: Plan, engine:
         cibuildwheel_version=inputs.cibuildwheel.version,
         project=located.project,
         tests=inputs.tests,
+        variant=located.settings,
     )
 
 
@@ -222,10 +246,10 @@ def read_lock(located: LocatedSource, given: Path | None) -> Lock | None:
             raise UsageProblem(f"there is no {path}", hint=f"'wheelkiln lock --output {given}' makes it.")
         return None
     lock = parse_lock(path.read_text(encoding="utf-8", errors="replace"), where=str(path))
-    if lock.project == located.facts.name:
+    if lock.project == located.origin:
         return lock
     if given:
-        raise UsageProblem(f"{path} is the lock of {lock.project}, not of {located.facts.name}")
+        raise UsageProblem(f"{path} is the lock of {lock.project}, not of {located.origin}")
     return None
 
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from wheelkiln.cli.console import make_console, print_notices, print_skipped
-from wheelkiln.cli.options import LocatedSource, ProjectOptions, gather_plan, located_source, project_options
+from wheelkiln.cli.editions import Edition, gather_editions
+from wheelkiln.cli.options import LocatedSource, ProjectOptions, several_project_options
 from wheelkiln.errors import NothingSelectedError
-from wheelkiln.plan.model import Plan
+from wheelkiln.plan.matrix import PlanDocument, make_document
 from wheelkiln.report.tables import plan_table
 
 __all__ = ["command"]
 
 
 @click.command("plan", short_help="Show what would be built, and what not and why.")
-@project_options
+@several_project_options
 @click.option(
     "--format",
     "output",
@@ -31,34 +33,39 @@ __all__ = ["command"]
 def command(output: str, explain: bool, **values: Any) -> None:
     """Show every job of SOURCE with its image, cache namespace and estimate, and everything that is not built.
 
-    SOURCE is a directory, an sdist, name==version or git+url@ref; by default the current directory. A directory's
+    SOURCE is a directory, an sdist, name==version or git+url@ref, or several of them; by default the current
+    directory. A directory's
     plan is made from its files alone, without running its backend. Exits 4 when nothing is left to build.
     """
     options = ProjectOptions(**values)
-    with located_source(options, prepare=False) as located:
-        _, plan = gather_plan(located, options)
-        print_notices(plan.notices)
+    with gather_editions(options, prepare=False) as editions:
+        document = make_document([edition.plan for edition in editions])
+        print_notices(document.notices)
         if explain:
-            _print_origins(located)
+            _print_origins(editions[0].located)
         if output == "json":
-            click.echo(json.dumps(asdict(plan), indent=2, default=str))
+            click.echo(json.dumps(asdict(document), indent=2, default=str))
         else:
-            _print_table(plan)
-    if not plan.jobs:
+            _print_table(document, editions)
+    if not document.jobs:
         raise NothingSelectedError(
             "nothing is left to build", hint="The reasons are above; --only, --skip and 'python' select jobs."
         )
 
 
-def _print_table(plan: Plan) -> None:
+def _print_table(document: PlanDocument, editions: Sequence[Edition]) -> None:
     console = make_console(stderr=False)
-    version = plan.version or "(version is told by the backend)"
-    jobs = "1 job" if len(plan.jobs) == 1 else f"{len(plan.jobs)} jobs"
-    console.print(f"{plan.project} {version}: {jobs}\n")
-    if plan.jobs:
-        console.print(plan_table(plan, console.width))
+    for edition in editions:
+        plan, located = edition.plan, edition.located
+        version = plan.version or "(version is told by the backend)"
+        variant = f", variant {plan.variant}" if located.loaded.config.variants else ""
+        jobs = "1 job" if len(plan.jobs) == 1 else f"{len(plan.jobs)} jobs"
+        console.print(f"{plan.project} {version}{variant}: {jobs}")
+    console.print()
+    if document.jobs:
+        console.print(plan_table(document, console.width))
         console.print()
-    print_skipped(plan.skipped, err=False)
+    print_skipped(document.skipped, err=False)
 
 
 def _print_origins(located: LocatedSource) -> None:

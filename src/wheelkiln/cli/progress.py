@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,7 +12,7 @@ import click
 
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, Said, StageStarted, Status
 from wheelkiln.cli.console import make_console
-from wheelkiln.plan.model import Job, Plan
+from wheelkiln.plan.model import Job
 from wheelkiln.report.text import format_cache, format_seconds
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Progress(Protocol):
 
 
 @contextmanager
-def make_progress(plan: Plan) -> Iterator[Progress]:
+def make_progress(jobs: Sequence[Job]) -> Iterator[Progress]:
     """Show a run's progress on stderr while the context lasts."""
     console = make_console(stderr=True)
     if not console.is_terminal:
@@ -40,7 +40,7 @@ def make_progress(plan: Plan) -> Iterator[Progress]:
         return
     from rich.live import Live
 
-    live_view = _LiveProgress(plan, console)
+    live_view = _LiveProgress(jobs, console)
     with Live(
         get_renderable=live_view.render,
         console=console,
@@ -97,9 +97,9 @@ class _PlainProgress:
 class _LiveProgress:
     """One row a job that runs, a count of those that wait; what has ended scrolls away above."""
 
-    def __init__(self, plan: Plan, console: Console) -> None:
+    def __init__(self, jobs: Sequence[Job], console: Console) -> None:
         self._console = console
-        self._waiting = [job.id for job in plan.jobs]
+        self._waiting = [job.id for job in jobs]
         self._running: dict[str, tuple[Job, str, float]] = {}
         self._doing = ""
         self._log_line = ""

@@ -28,9 +28,9 @@ def make_schema(what: str) -> dict[str, Any]:
     elif what == "plan":
         from pydantic import TypeAdapter
 
-        from wheelkiln.plan.model import Plan
+        from wheelkiln.plan.matrix import PlanDocument
 
-        schema = TypeAdapter(Plan).json_schema()
+        schema = TypeAdapter(PlanDocument).json_schema()
     else:
         from wheelkiln.report.manifest import manifest_schema
 

@@ -33,6 +33,11 @@ _EXPECTED = {
     "endpoint": "a docker context or an address such as 'tcp://buildkit.example:1234'",
     "docker": "a docker context or an address such as 'ssh://ci@graviton'",
     "max-size": "a size such as '10G'",
+    "variants": "a variant's name such as 'avx512'",
+    "project-name": "a project's name such as 'acme-kernels-avx512'",
+    "version-suffix": "a version suffix such as '+cpu.avx512', '.post1' or '.dev1'",
+    "environment": "a variable's name, or a value of one line",
+    "isa": "a level or feature such as 'x86-64-v4', 'avx512bf16' or 'armv8.2-a+dotprod'",
     "exclude": "a soname such as 'libcuda.so.*'",
 }
 _EXPECTED_TYPES = {"tuple_type": "expected a list", "dict_type": "expected a table", "model_type": "expected a table"}
@@ -173,6 +178,18 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield key, info.annotation
 
 
+def _model_at(location: list[str]) -> type[BaseModel] | None:
+    """Return the model of the table at a place; that of a named table where the names are the user's (variants)."""
+    model: Any = Config
+    for part in location:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            _, model = get_args(model) or (None, None)
+            continue
+        fields = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+        model = fields.get(part)
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+
+
 def _leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in table.items():
         if isinstance(value, dict):
@@ -204,7 +221,7 @@ def _explain(item: ErrorDetails, origins: Mapping[str, str]) -> str:
         return f"{key}: unknown key{_did_you_mean(location)}"
     message = _EXPECTED_TYPES.get(item["type"], item["msg"].removeprefix("Value error, "))
     if item["type"] == "string_pattern_mismatch":
-        wanted = next((_EXPECTED[part] for part in location if part in _EXPECTED), item["ctx"]["pattern"])
+        wanted = next((_EXPECTED[part] for part in reversed(location) if part in _EXPECTED), item["ctx"]["pattern"])
         message = f"{item['input']!r} is not {wanted}"
     elif item["type"] in {"literal_error", "enum"}:
         message = f"{item['input']!r} is not one of {item['ctx']['expected']}"
@@ -216,9 +233,9 @@ def _explain(item: ErrorDetails, origins: Mapping[str, str]) -> str:
 def _did_you_mean(location: list[str]) -> str:
     """Suggest the known key that is nearest: in the same table first, then anywhere."""
     known = [key for key, _ in _keys(Config)] + [f"{name}" for name in Config.model_fields]
-    parent = ".".join(location[:-1])
-    siblings = {key.removeprefix(f"{parent}.") if parent else key for key in known if key.startswith(parent)}
-    near = difflib.get_close_matches(location[-1], [s.split(".")[0] for s in siblings], n=1, cutoff=0.6)
+    model = _model_at(location[:-1])
+    siblings = [info.alias or name for name, info in model.model_fields.items()] if model else []
+    near = difflib.get_close_matches(location[-1], siblings, n=1, cutoff=0.6)
     if near:
         return f"; did you mean '{'.'.join([*location[:-1], near[0]])}'?"
     elsewhere = [key for key in known if key.rpartition(".")[2] == location[-1]]

@@ -6,9 +6,28 @@ import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_serializer, field_validator
+from pydantic import Field, field_serializer, field_validator
 
+from wheelkiln.config.fields import (
+    RELATIVE_PATH,
+    Architecture,
+    BuildKitOption,
+    Endpoint,
+    IndexUrl,
+    MuslPolicy,
+    OptionalEndpoint,
+    PackageName,
+    Packages,
+    Policy,
+    PythonTag,
+    Section,
+    Size,
+    SonamePattern,
+    Url,
+    VariantName,
+)
 from wheelkiln.config.remote import parse_remote
+from wheelkiln.config.variants import VariantConfig
 
 __all__ = [
     "BuilderConfig",
@@ -18,37 +37,8 @@ __all__ = [
     "Frontend",
     "HostConfig",
     "ImageConfig",
-    "Packages",
     "RepairConfig",
 ]
-
-PythonTag = Annotated[str, StringConstraints(pattern=r"^cp3[0-9]{1,2}t?$")]
-PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+_:=~-]*$")]
-Architecture = Literal["x86_64", "aarch64"]
-BuildKitOption = Annotated[str, StringConstraints(pattern=r"^[^\s]+$")]
-Url = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s'\"\\@/]+(/[^\s'\"\\]*)?)?$")]
-Endpoint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][^\s]*$")]
-IndexUrl = Annotated[str, StringConstraints(pattern=r"^(https?|file)://[^\s'\"\\@]+$")]
-OptionalEndpoint = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][^\s]*)?$")]
-MuslPolicy = Annotated[str, StringConstraints(pattern=r"^musllinux_1_[0-9]+$")]
-Policy = Annotated[str, StringConstraints(pattern=r"^(manylinux2014|manylinux_2_[0-9]+)$")]
-SonamePattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._+*?\[\]-]+$")]
-Size = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?[kKMGT]i?$")]
-_RELATIVE = re.compile(r"^(?!/)(?!.*(^|/)\.\.(/|$)).+$")
-
-
-def _kebab(name: str) -> str:
-    return name.replace("_", "-")
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=_kebab,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-    )
 
 
 class Frontend(StrEnum):
@@ -56,18 +46,7 @@ class Frontend(StrEnum):
     PIP = "pip"
 
 
-class Packages(_Section):
-    """Distribution packages, by the package format of the base."""
-
-    deb: tuple[PackageName, ...] = ()
-    """Packages for a Debian or Ubuntu base, the bootstrap base among them."""
-    rpm: tuple[PackageName, ...] = ()
-    """Packages for a base of the RHEL family: the manylinux_2_28 and manylinux_2_34 images."""
-    apk: tuple[PackageName, ...] = ()
-    """Packages for an Alpine base: the musllinux images."""
-
-
-class BuilderConfig(_Section):
+class BuilderConfig(Section):
     """The buildx builder that images are built with (docker only)."""
 
     name: str = ""
@@ -88,7 +67,7 @@ class BuilderConfig(_Section):
         return value
 
 
-class ImageConfig(_Section):
+class ImageConfig(Section):
     """The image that builds run in."""
 
     base: str = "pypa"
@@ -172,7 +151,7 @@ class ImageConfig(_Section):
         return value
 
 
-class CacheConfig(_Section):
+class CacheConfig(Section):
     """The caches that outlive a build."""
 
     dir: str = "auto"
@@ -228,7 +207,7 @@ class CacheConfig(_Section):
         return parse_remote(value).public if value else ""
 
 
-class ContainerConfig(_Section):
+class ContainerConfig(Section):
     """The container that builds run in."""
 
     user: Literal["builder", "root"] = "builder"
@@ -238,7 +217,7 @@ class ContainerConfig(_Section):
     """The container's network. `none` works for projects whose build needs nothing from the package index."""
 
 
-class RepairConfig(_Section):
+class RepairConfig(Section):
     """auditwheel repair."""
 
     exclude: tuple[SonamePattern, ...] = ()
@@ -252,12 +231,12 @@ class RepairConfig(_Section):
     @classmethod
     def _check_dirs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for entry in value:
-            if not entry.startswith("/") and not _RELATIVE.match(entry):
+            if not entry.startswith("/") and not RELATIVE_PATH.match(entry):
                 raise ValueError(f"'{entry}' leaves the wheel")
         return value
 
 
-class HostConfig(_Section):
+class HostConfig(Section):
     """Another machine with a container engine."""
 
     docker: Endpoint
@@ -266,7 +245,7 @@ class HostConfig(_Section):
     """Architectures that it runs without emulation."""
 
 
-class Config(_Section):
+class Config(Section):
     """Settings of wheelkiln: the table [tool.wheelkiln] of pyproject.toml, or the whole of wheelkiln.toml."""
 
     python: tuple[PythonTag, ...] = Field(default=("cp310", "cp311", "cp312", "cp313"), min_length=1)
@@ -295,5 +274,8 @@ class Config(_Section):
     cache: CacheConfig = CacheConfig()
     container: ContainerConfig = ContainerConfig()
     repair: RepairConfig = RepairConfig()
+    variants: dict[VariantName, VariantConfig] = {}
+    """Variants by name: what is built, and how it is published. With none, the project is built once, as it is. With
+    some, just these are; a variant named `default` is the project as it is, where that is wanted as well."""
     hosts: dict[str, HostConfig] = {}
     """More machines: images for their architectures are built there, without emulation."""

@@ -8,9 +8,11 @@ from fnmatch import fnmatchcase
 from itertools import product
 
 from wheelkiln.config.model import Config
+from wheelkiln.config.variants import DEFAULT_VARIANT
 from wheelkiln.plan.features import Toolchain, explain_missing
 from wheelkiln.plan.images import family_of, make_images, wanted_architectures
-from wheelkiln.plan.model import ImageSpec, Job, Notice, Plan, Selection, Skipped, SkipReason, namespace_of
+from wheelkiln.plan.isa import parse_isa
+from wheelkiln.plan.model import ImageSpec, Job, Notice, Plan, Selection, Skipped, SkipReason, job_name, namespace_of
 from wheelkiln.plan.project_settings import ProjectSettings, read_project_settings
 from wheelkiln.source.facts import SourceFacts
 from wheelkiln.system.cibuildwheel import CibuildwheelFacts, matches_selector
@@ -22,10 +24,11 @@ __all__ = ["PlanInputs", "images_of", "make_plan", "settings_of"]
 
 @dataclass(frozen=True, slots=True)
 class PlanInputs:
-    """All that the plan depends on.
+    """All that the plan of one variant of one source depends on.
 
-    estimates are seconds by job id, interpreters those found on the host, toolchains what is known of images that
-    exist, by image name.
+    config and facts are the variant's own. source stands before the ids of jobs where several sources are built
+    together. estimates are seconds by job name, interpreters those found on the host, toolchains what is known of
+    images that exist, by image name.
     """
 
     config: Config
@@ -38,6 +41,16 @@ class PlanInputs:
     tests: bool = True
     estimates: Mapping[str, float] = field(default_factory=dict)
     toolchains: Mapping[str, Toolchain] = field(default_factory=dict)
+    variant: str = DEFAULT_VARIANT
+    source: str = ""
+
+    @property
+    def variant_architectures(self) -> tuple[str, ...]:
+        """The architectures that the variant is for, empty for all."""
+        found = self.config.variants.get(self.variant)
+        if found is None:
+            return ()
+        return found.arch or tuple(isa.arch for isa in parse_isa(found.isa, where=f"variants.{self.variant}.isa"))
 
 
 def images_of(inputs: PlanInputs) -> tuple[ImageSpec, ...]:
@@ -76,6 +89,7 @@ def make_plan(inputs: PlanInputs, images: tuple[ImageSpec, ...] = ()) -> Plan:
         images=tuple(image for image in images if used & set(map(image.name_for, image.architectures))),
         skipped=tuple(skipped),
         notices=(*settings.notices, *_notices(inputs)),
+        variant=inputs.variant,
     )
 
 
@@ -92,14 +106,18 @@ def _pythons(config: Config) -> list[str]:
 
 def _make_job(inputs: PlanInputs, identifier: str, image: ImageSpec) -> Job:
     arch = identifier.partition("_")[2]
+    name = job_name(identifier, inputs.variant)
     return Job(
-        id=identifier,
+        id=f"{inputs.source}/{name}" if inputs.source else name,
         identifier=identifier,
         arch=arch,
         image=image.name_for(arch),
-        namespace=namespace_of(inputs.facts.name, identifier),
+        namespace=namespace_of(inputs.facts.name, name),
+        variant=inputs.variant,
         emulated=arch != inputs.host.machine,
-        estimate=inputs.estimates.get(identifier),
+        estimate=inputs.estimates.get(name),
+        project=inputs.facts.name,
+        version=inputs.facts.version,
     )
 
 
@@ -112,12 +130,15 @@ def _reasons(inputs: PlanInputs, settings: ProjectSettings, job: Job, image: Ima
         return Skipped(job.id, job.identifier, reason, detail)
 
     selection, facts = inputs.selection, inputs.facts
-    if selection.only and not _matches(selection.only, job.id):
+    if selection.only and not _matches(selection.only, job):
         yield skip(SkipReason.NOT_SELECTED, f"--only {' '.join(selection.only)} leaves it out")
-    if _matches(selection.skip, job.id):
+    if _matches(selection.skip, job):
         yield skip(SkipReason.NOT_SELECTED, f"--skip {' '.join(selection.skip)} names it")
     if job.identifier not in inputs.cibuildwheel.identifiers:
         yield skip(SkipReason.UNKNOWN_IDENTIFIER, f"cibuildwheel {inputs.cibuildwheel.version} does not know it")
+    architectures = inputs.variant_architectures
+    if architectures and job.arch not in architectures:
+        yield skip(SkipReason.VARIANT, f"the variant {inputs.variant} is for {', '.join(architectures)}")
     if not facts.accepts_python(job.python_version):
         yield skip(SkipReason.REQUIRES_PYTHON, f"requires-python is {facts.requires_python}")
     if not matches_selector(settings.build, job.identifier):
@@ -152,8 +173,9 @@ def _reasons_of_base(inputs: PlanInputs, job: Job, image: ImageSpec) -> Iterator
         yield skip(SkipReason.TOOLCHAIN, f"image.requires: {lack}")
 
 
-def _matches(patterns: tuple[str, ...], job_id: str) -> bool:
-    return any(fnmatchcase(job_id, pattern) for pattern in patterns)
+def _matches(patterns: tuple[str, ...], job: Job) -> bool:
+    """A pattern may speak of a job's source or leave it out."""
+    return any(fnmatchcase(text, pattern) for text in {job.id, job.name} for pattern in patterns)
 
 
 def _starts_stable_abi(facts: SourceFacts, job: Job) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from wheelkiln.config.variants import DEFAULT_VARIANT
 from wheelkiln.system.interpreters import Interpreter
 
 __all__ = [
@@ -19,10 +20,11 @@ __all__ = [
     "Selection",
     "SkipReason",
     "Skipped",
+    "job_name",
     "namespace_of",
 ]
 
-PLAN_FORMAT = 2
+PLAN_FORMAT = 3
 
 
 class SkipReason(StrEnum):
@@ -36,6 +38,7 @@ class SkipReason(StrEnum):
     NO_EMULATOR = "no-emulator"
     BASE_LIBC = "base-libc"
     TOOLCHAIN = "toolchain"
+    VARIANT = "variant"
     UNKNOWN_IDENTIFIER = "unknown-identifier"
 
 
@@ -131,10 +134,12 @@ class ImageSpec:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One identifier of one variant.
+    """One identifier of one variant of one source.
 
-    image is the name of its image for its architecture. namespace keeps the compile cache's entries of projects and
-    variants apart. estimate is in seconds, from earlier runs, None when there were none.
+    id is unique in a run: where several sources are built together it begins with the source's name and version. image
+    is the name of its image for its architecture. namespace keeps the compile cache's entries of projects and variants
+    apart. estimate is in seconds, from earlier runs, None when there were none. project is the name that the wheel is
+    published under.
     """
 
     id: str
@@ -142,9 +147,21 @@ class Job:
     arch: str
     image: str
     namespace: str
-    variant: str = "default"
+    variant: str = DEFAULT_VARIANT
     emulated: bool = False
     estimate: float | None = None
+    project: str = ""
+    version: str = ""
+
+    @property
+    def name(self) -> str:
+        """The id without its source: the job's name in memories that are kept for each project."""
+        return self.id.rpartition("/")[2]
+
+    @property
+    def directory(self) -> str:
+        """The id as the name of a directory."""
+        return self.id.replace("/", "_")
 
     @property
     def python(self) -> str:
@@ -161,11 +178,19 @@ class Job:
         return f"{digits[0]}.{digits[1:]}"
 
 
-def namespace_of(project: str, job_id: str) -> str:
-    """Return the name under which the compile cache keeps the entries of a project's jobs of one platform."""
-    identifier, _, variant = job_id.partition("@")
+def job_name(identifier: str, variant: str) -> str:
+    """Return the name of a variant's job; the unnamed variant is left out."""
+    return identifier if variant == DEFAULT_VARIANT else f"{identifier}@{variant}"
+
+
+def namespace_of(project: str, name: str) -> str:
+    """Return the name under which the compile cache keeps the entries of a project's jobs of one platform.
+
+    name is a job's, or any that ends in the same platform and variant.
+    """
+    identifier, _, variant = name.partition("@")
     platform = identifier.partition("-")[2].removeprefix("manylinux_")
-    return f"{project}-{platform}-{variant or 'default'}"
+    return f"{project}-{platform}-{variant or DEFAULT_VARIANT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +206,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that a run will do, and everything that it will not do with the reason."""
+    """Everything that is done for one variant of one source, and everything that is not done with the reason."""
 
     project: str
     version: str
@@ -192,6 +217,7 @@ class Plan:
     format: int = PLAN_FORMAT
     references: Mapping[str, str] = field(default_factory=dict)
     """Image references by image name, known once the recipes are rendered."""
+    variant: str = DEFAULT_VARIANT
 
     def image_names(self) -> tuple[str, ...]:
         """The names of all images that jobs need, an architecture of each."""

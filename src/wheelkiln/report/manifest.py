@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from wheelkiln.build.cold import ColdComparison, Verdict
+from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.outcome import Gate, Outcome, RunResult, StageSeconds, Status, WheelFile
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.cache.remote_use import RemoteUse
@@ -25,14 +26,20 @@ __all__ = [
     "write_manifest_text",
 ]
 
-MANIFEST_FORMAT = 1
+MANIFEST_FORMAT = 2
 MANIFEST_NAME = "wheelkiln-manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestSource:
-    """digest covers the sdist's names, modes and contents; epoch is SOURCE_DATE_EPOCH in seconds; size in bytes."""
+    """One source as one variant: the name and version that its wheels are published as.
 
+    digest covers the sdist's names, modes and contents; epoch is SOURCE_DATE_EPOCH in seconds; size in bytes.
+    """
+
+    project: str
+    version: str
+    variant: str
     digest: str
     epoch: int
     size: int
@@ -40,7 +47,10 @@ class ManifestSource:
 
 @dataclass(frozen=True, slots=True)
 class ManifestImage:
-    """toolchain is the compiler, its version and the CPU features that it was seen to accept."""
+    """reference names one of a manifest's images; variants may have several of a name.
+
+    toolchain is the compiler, its version and the CPU features that it was seen to accept.
+    """
 
     name: str
     reference: str
@@ -62,14 +72,17 @@ class ColdRebuild:
 
 @dataclass(frozen=True, slots=True)
 class ManifestJob:
-    """seconds and the stages' seconds are of the run that wrote the manifest; statistics count compiler calls.
+    """image is the reference of the image. seconds and the stages' seconds are of the run that wrote the manifest.
 
+    statistics count compiler calls.
     requirements are those of the build environment, with their versions; empty where no build was needed. from_store
     tells whether a reused wheel came from the wheel store.
     """
 
     id: str
     identifier: str
+    project: str
+    version: str
     variant: str
     image: str
     status: Status
@@ -97,9 +110,7 @@ class ManifestCache:
 @dataclass(frozen=True, slots=True)
 class Manifest:
     format: int
-    project: str
-    version: str
-    source: ManifestSource
+    sources: tuple[ManifestSource, ...]
     architecture: str
     tools: dict[str, str]
     images: tuple[ManifestImage, ...]
@@ -110,33 +121,37 @@ class Manifest:
     sharing: Sharing = field(default_factory=Sharing)
 
 
-def make_manifest(request: BuildRequest, result: RunResult, *, version: str) -> Manifest:
+def make_manifest(run: RunRequest, result: RunResult, *, version: str) -> Manifest:
     """Describe a run; version is wheelkiln's."""
-    source = request.source
     bases = {
-        spec.name_for(base.arch): base.reference or "bootstrap" for spec in request.plan.images for base in spec.bases
+        edition.plan.references[spec.name_for(base.arch)]: base.reference or "bootstrap"
+        for edition in run.editions
+        for spec in edition.plan.images
+        for base in spec.bases
+        if spec.name_for(base.arch) in edition.plan.references
     }
     images = tuple(
-        ManifestImage(image.name, image.reference, image.digest, bases[image.name], image.toolchain, dict(image.tools))
+        ManifestImage(
+            image.name, image.reference, image.digest, bases[image.reference], image.toolchain, dict(image.tools)
+        )
         for image in result.images
     )
     ran = {outcome.job.id for outcome in result.outcomes}
+    references = {job.id: edition.plan.references[job.image] for edition, job in run.in_order()}
     return Manifest(
         format=MANIFEST_FORMAT,
-        project=source.facts.name,
-        version=source.facts.version,
-        source=ManifestSource(source.digest, source.epoch, source.size),
-        architecture=request.host.machine,
+        sources=tuple(_make_source(edition) for edition in run.editions),
+        architecture=run.host.machine,
         tools={
             "wheelkiln": version,
-            "cibuildwheel": request.cibuildwheel_version,
-            request.engine.name.value: request.engine.version,
+            "cibuildwheel": run.first.cibuildwheel_version,
+            run.engine.name.value: run.engine.version,
         },
         images=images,
-        jobs=tuple(_make_job(outcome) for outcome in result.outcomes),
-        skipped=tuple(skipped for skipped in request.plan.skipped if skipped.id not in ran),
+        jobs=tuple(_make_job(outcome, references[outcome.job.id]) for outcome in result.outcomes),
+        skipped=tuple(skipped for skipped in run.skipped if skipped.id not in ran),
         cache=ManifestCache(
-            mode=request.config.cache.mode,
+            mode=run.config.cache.mode,
             remote=result.remote,
             gate=result.gate,
         ),
@@ -170,12 +185,19 @@ def manifest_schema() -> dict[str, Any]:
     return TypeAdapter(Manifest).json_schema()
 
 
-def _make_job(outcome: Outcome) -> ManifestJob:
+def _make_source(edition: BuildRequest) -> ManifestSource:
+    facts, source = edition.source.facts, edition.source
+    return ManifestSource(facts.name, facts.version, edition.plan.variant, source.digest, source.epoch, source.size)
+
+
+def _make_job(outcome: Outcome, image: str) -> ManifestJob:
     return ManifestJob(
         id=outcome.job.id,
         identifier=outcome.job.identifier,
+        project=outcome.job.project,
+        version=outcome.job.version,
         variant=outcome.job.variant,
-        image=outcome.job.image,
+        image=image,
         status=outcome.status,
         wheel=outcome.wheel,
         seconds=outcome.seconds,

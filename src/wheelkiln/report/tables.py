@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wheelkiln.build.outcome import Outcome, Status
 from wheelkiln.cache.statistics import CompileStatistics
-from wheelkiln.plan.model import Plan
+from wheelkiln.plan.matrix import PlanDocument
 from wheelkiln.report.text import format_cache, format_seconds, format_size
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _CACHE = "compile cache"
 _SHOWN_STAGES = ("environment", "compile", "repair", "test")
 
 
-def plan_table(plan: Plan, width: int) -> Table:
+def plan_table(plan: PlanDocument, width: int) -> Table:
     """One row for each job: where it is built, under which cache namespace, and how long it took last time."""
     from rich.table import Table
 
@@ -44,7 +44,7 @@ def plan_table(plan: Plan, width: int) -> Table:
         table.add_column("cache namespace", overflow="fold")
     table.add_column("estimate", justify="right", no_wrap=True)
     for job in plan.jobs:
-        details = [plan.references.get(job.image, job.image), job.namespace] if width >= NARROW else []
+        details = [job.image, job.namespace] if width >= NARROW else []
         table.add_row(job.id, *details, format_seconds(job.estimate))
     return table
 

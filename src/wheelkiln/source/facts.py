@@ -6,8 +6,8 @@ import configparser
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from wheelkiln.errors import UsageProblem
 
-__all__ = ["Backend", "ProjectFiles", "SourceFacts", "read_facts"]
+__all__ = ["Backend", "ProjectFiles", "SourceFacts", "publish_facts", "read_facts"]
 
 _NAME = re.compile(r"^([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])$", re.IGNORECASE)
 _SETUP_LIMITED = re.compile(r"""py_limited_api['"]?\s*[:=]\s*['"](?P<tag>cp3[0-9]+)['"]""")
@@ -110,6 +110,16 @@ def read_facts(files: ProjectFiles, *, where: str) -> SourceFacts:
         backend_inputs=_digest_backend_inputs(pyproject, files),
         pyproject=pyproject,
     )
+
+
+def publish_facts(facts: SourceFacts, name: str, version_suffix: str, requires: Sequence[str]) -> SourceFacts:
+    """Return the facts of a project that is published under another name or version, with more build requirements.
+
+    This foretells what the rewritten sdist will say, for plans that are made without one.
+    """
+    version = str(Version(f"{facts.version}{version_suffix}")) if facts.version else ""
+    backend = replace(facts.backend, requires=(*facts.backend.requires, *requires))
+    return replace(facts, name=str(canonicalize_name(name)) if name else facts.name, version=version, backend=backend)
 
 
 def _parse_metadata(text: str) -> Mapping[str, Any]:

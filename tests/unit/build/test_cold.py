@@ -8,6 +8,7 @@ import pytest
 from tests.fakes import Answer, Call, FakeCibuildwheel, FakeRunner
 from tests.values import inspected_image, make_inputs, make_request
 from wheelkiln.build.cold import ColdComparison, Verdict, compare_cold
+from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.ledger import ledger_of
 from wheelkiln.build.outcome import Said
 from wheelkiln.build.request import BuildRequest
@@ -44,7 +45,7 @@ def _poisoned(root: Path) -> Callable[[Call], Mapping[str, bytes]]:
 def test_an_equal_wheel_clears_the_cache_and_leaves_no_trace(tmp_path: Path) -> None:
     fake = FakeCibuildwheel()
     request = _request(tmp_path, fake)
-    run_build(request, lambda _: None, lambda _: None)
+    run_build(RunRequest((request,)), lambda _: None, lambda _: None)
     before = ledger_of(tmp_path / "cache").history()
     fake.built.clear()
     caches: list[str] = []
@@ -74,7 +75,7 @@ def test_a_poisoned_cache_is_found_and_the_members_are_named(tmp_path: Path, whe
     fake = FakeCibuildwheel(files=_poisoned(tmp_path))
     request = _request(tmp_path, fake)
     if where != "nowhere":
-        run_build(request, lambda _: None, lambda _: None)
+        run_build(RunRequest((request,)), lambda _: None, lambda _: None)
         for path in (tmp_path / ("wheelhouse" if where == "store" else "cache/wheels")).rglob("*.whl"):
             path.unlink()
     fake.built.clear()

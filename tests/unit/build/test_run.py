@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes import Answer, Call, FakeCibuildwheel, FakeRunner, Script
 from tests.values import IMAGE_ID, inspected_image, make_config, make_facts, make_inputs, make_request
+from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.outcome import Event, Gate, GateVerdict, JobEnded, JobStarted, RunResult, Said, Status
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.run import run_build
@@ -50,7 +51,7 @@ class Machine:
     def run(self, **changes: Any) -> RunResult:
         self.events.clear()
         self.fake.built.clear()
-        return run_build(self.request(**changes), self.events.append, lambda _: None)
+        return run_build(RunRequest((self.request(**changes),)), self.events.append, lambda _: None)
 
     @property
     def wheels(self) -> list[str]:

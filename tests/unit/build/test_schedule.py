@@ -49,7 +49,7 @@ def test_a_seed_that_found_everything_lets_the_others_run_side_by_side() -> None
 
 
 def test_where_flags_differ_there_are_two_seeds() -> None:
-    schedule = _schedule(apart=True, cpus=4)
+    schedule = _schedule(apart={job.id for job in _JOBS}, cpus=4)
     ended = _ended(_JOBS[0], statistics=_COLD) | _ended(_JOBS[1], statistics=_HOT)
     assert _may_start(schedule, ended=ended) == ["cp312", "cp310"]
     assert _may_start(schedule, _JOBS[2], ended=ended) == [], "cp313 waits for what cp312 compiles"

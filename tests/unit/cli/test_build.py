@@ -11,6 +11,7 @@ import pytest
 from tests.fakes import FakeRunner
 from tests.unit.cache.values import make_call, make_record
 from tests.values import make_engine, make_facts, make_host, make_inputs, make_request
+from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.outcome import Gate, GateVerdict, Outcome, RunResult, Status, WheelFile
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.cache.records import keep_record
@@ -37,7 +38,7 @@ def _result(request: BuildRequest, outcome: Outcome | None = None) -> RunResult:
 
 
 def test_the_manifest_lies_beside_the_wheels(request_: BuildRequest, capsys: pytest.CaptureFixture[str]) -> None:
-    _finish(request_, _result(request_), "json")
+    _finish(RunRequest((request_,)), _result(request_), "json")
     written = json.loads((request_.output_dir / "wheelkiln-manifest.json").read_text())
     printed = capsys.readouterr()
     assert json.loads(printed.out) == written
@@ -46,7 +47,7 @@ def test_the_manifest_lies_beside_the_wheels(request_: BuildRequest, capsys: pyt
 
 
 def test_the_report_ends_with_the_wheels(request_: BuildRequest, capsys: pytest.CaptureFixture[str]) -> None:
-    _finish(request_, _result(request_), "table")
+    _finish(RunRequest((request_,)), _result(request_), "table")
     lines = capsys.readouterr().out.splitlines()
     assert lines[-4:] == [
         "not built:",
@@ -58,7 +59,7 @@ def test_the_report_ends_with_the_wheels(request_: BuildRequest, capsys: pytest.
 
 def test_the_report_says_what_came_from_the_store(request_: BuildRequest, capsys: pytest.CaptureFixture[str]) -> None:
     (good,) = _result(request_).outcomes
-    _finish(request_, _result(request_, replace(good, status=Status.REUSED, from_store=True)), "table")
+    _finish(RunRequest((request_,)), _result(request_, replace(good, status=Status.REUSED, from_store=True)), "table")
     assert f"1 wheel in {request_.output_dir} after 3.0 s, 1 from the wheel store:" in capsys.readouterr().out
 
 
@@ -72,7 +73,7 @@ def test_a_failure_is_told_with_its_way_out(request_: BuildRequest, capsys: pyte
         log=Path("/runs/1/build.log"),
     )
     with pytest.raises(BuildError, match="1 of 1 job failed: cp312-manylinux_x86_64") as caught:
-        _finish(request_, _result(request_, failed), "json")
+        _finish(RunRequest((request_,)), _result(request_, failed), "json")
     assert caught.value.exit_code == 7
     assert capsys.readouterr().err.splitlines() == [
         "",
@@ -96,7 +97,7 @@ def test_a_gate_that_fails_ends_the_build_when_all_has_landed(
     outcome = replace(_result(request_).outcomes[0], statistics=CompileStatistics(hits=1, misses=3))
     result = replace(_result(request_, outcome), gate=Gate(GateVerdict.FAILED, 0.9, 1, 4, (job.id,)))
     with pytest.raises(CacheGateError, match=r"served 1 of 4 calls \(25%\)") as caught:
-        _finish(request_, result, "table")
+        _finish(RunRequest((request_,)), result, "table")
     rate, cause, units, *_ = caught.value.message.splitlines()[1:]
     assert rate == f"  {job.id}: 1/4 hits"
     assert cause.endswith("[flags-changed]")
@@ -107,7 +108,7 @@ def test_a_gate_that_fails_ends_the_build_when_all_has_landed(
 
 def test_a_gate_that_is_off_says_why(request_: BuildRequest, capsys: pytest.CaptureFixture[str]) -> None:
     gate = Gate(GateVerdict.OFF, 0.9, reasons=("cp312: the compile cache was empty",))
-    _finish(request_, replace(_result(request_), gate=gate), "table")
+    _finish(RunRequest((request_,)), replace(_result(request_), gate=gate), "table")
     assert "cache gate: off (cp312: the compile cache was empty)" in capsys.readouterr().out
 
 
@@ -131,6 +132,7 @@ def _located(address: str) -> LocatedSource:
         loaded=parse_config({}),
         host=make_host(environ={"DOCKER_HOST": address}),
         runner=ProcessRunner(),
+        origin="kern",
     )
 
 

@@ -48,18 +48,18 @@ def _json(*arguments: str) -> dict[str, Any]:
 
 def test_the_plan_as_json() -> None:
     plan = _json()
-    assert (plan["format"], plan["project"], plan["version"]) == (2, "kern", "1.2")
+    assert plan["format"] == 3
+    assert plan["sources"] == [{"project": "kern", "version": "1.2", "variant": "default"}]
     assert [job["id"] for job in plan["jobs"]] == ["cp311-manylinux_x86_64", "cp312-manylinux_x86_64"]
     assert [(skip["id"], skip["reason"]) for skip in plan["skipped"]] == [("cp310-manylinux_x86_64", "requires-python")]
-    assert list(plan["references"]) == ["manylinux2014_x86_64"]
-    assert plan["references"]["manylinux2014_x86_64"].startswith("localhost/wheelkiln/manylinux2014_x86_64:")
+    assert all(job["image"].startswith("localhost/wheelkiln/manylinux2014_x86_64:") for job in plan["jobs"])
 
 
 def test_what_an_images_toolchain_lacks_is_known_once_the_image_has_been_seen(project: Path) -> None:
     (project / "pyproject.toml").write_text(_PYPROJECT + '[tool.wheelkiln.image]\nrequires = ["avx512bf16"]\n')
-    references = _json()["references"]
+    image = _json()["jobs"][0]["image"]
     memory = ImageMemory(project.parent / "cache")
-    memory.remember_toolchain(references["manylinux2014_x86_64"], "gcc 9.4.0 avx512vnni")
+    memory.remember_toolchain(image, "gcc 9.4.0 avx512vnni")
     result = CliRunner().invoke(command, ["--format", "json"], standalone_mode=False)
     assert isinstance(result.exception, NothingSelectedError)
     skipped = json.loads(result.stdout)["skipped"]
@@ -77,13 +77,14 @@ def test_what_a_moving_base_stood_for_is_in_the_images_name(project: Path) -> No
     assert before == _json("--base", base)
     ImageMemory(project.parent / "cache").remember_base(base, "sha256:" + "a" * 64)
     after = _json("--base", base)
-    assert after["references"] != before["references"]
+    assert after["jobs"][0]["image"] != before["jobs"][0]["image"]
     assert {found["digest"] for found in after["images"][0]["bases"]} == {"sha256:" + "a" * 64}
 
 
 def test_both_c_libraries(project: Path) -> None:
     (project / "pyproject.toml").write_text(_PYPROJECT + 'libc = ["musllinux", "manylinux"]\n')
-    assert list(_json()["references"]) == ["manylinux2014_x86_64", "musllinux_1_2_x86_64"]
+    names = [job["image"].rpartition("/")[2].partition(":")[0] for job in _json()["jobs"]]
+    assert list(dict.fromkeys(names)) == ["manylinux2014_x86_64", "musllinux_1_2_x86_64"]
 
 
 def test_the_plan_as_a_table() -> None:
@@ -102,7 +103,7 @@ def test_planning_a_directory_leaves_nothing_behind(project: Path) -> None:
 
 def test_a_directory_elsewhere(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
-    assert _json(str(project))["project"] == "kern"
+    assert _json(str(project))["sources"][0]["project"] == "kern"
 
 
 def test_flags_win_over_variables_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:

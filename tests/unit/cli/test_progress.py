@@ -30,7 +30,7 @@ def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[st
         JobEnded(Outcome(_JOB, Status.COVERED, covered_by="k.whl")),
         JobEnded(Outcome(_JOB, Status.FAILED, seconds=3.0, message="broken")),
     ]
-    with make_progress(_PLAN) as progress:
+    with make_progress(_PLAN.jobs) as progress:
         for event in events:
             progress.on_event(event)
         progress.on_log("a line of an image build")
@@ -50,7 +50,7 @@ def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[st
 
 def _live() -> tuple[_LiveProgress, Console]:
     console = Console(file=io.StringIO(), width=100, markup=False, highlight=False, force_terminal=False)
-    return _LiveProgress(_PLAN, console), console
+    return _LiveProgress(_PLAN.jobs, console), console
 
 
 def _shown(live: _LiveProgress) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.values import make_facts, make_inputs, make_request
+from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.outcome import Gate, GateVerdict, Outcome, RunResult, StageSeconds, Status, WheelFile
 from wheelkiln.cache.remote_use import RemoteUse
 from wheelkiln.cache.statistics import CompileStatistics
@@ -26,7 +27,7 @@ _BUILT = Outcome(
 )
 _IMAGE = BuiltImage(
     name=_JOB.image,
-    reference="localhost/wheelkiln/x:1",
+    reference=_REQUEST.plan.references[_JOB.image],
     digest="sha256:" + "c" * 64,
     origin=Origin.BUILT,
     tools=(("ccache", "4.13.6"),),
@@ -36,20 +37,27 @@ _RESULT = RunResult((_BUILT,), (_IMAGE,), 13.5)
 
 
 def test_what_was_built_from_what() -> None:
-    manifest = json.loads(write_manifest_text(make_manifest(_REQUEST, _RESULT, version="0.1.0")))
-    assert {key: manifest[key] for key in ("format", "project", "version", "architecture", "seconds")} == {
-        "format": 1,
-        "project": "kern",
-        "version": "1.2",
+    manifest = json.loads(write_manifest_text(make_manifest(RunRequest((_REQUEST,)), _RESULT, version="0.1.0")))
+    assert {key: manifest[key] for key in ("format", "architecture", "seconds")} == {
+        "format": 2,
         "architecture": "x86_64",
         "seconds": 13.5,
     }
-    assert manifest["source"] == {"digest": "d" * 64, "epoch": 1_700_000_000, "size": 1000}
+    assert manifest["sources"] == [
+        {
+            "project": "kern",
+            "version": "1.2",
+            "variant": "default",
+            "digest": "d" * 64,
+            "epoch": 1_700_000_000,
+            "size": 1000,
+        }
+    ]
     assert manifest["tools"] == {"wheelkiln": "0.1.0", "cibuildwheel": "4.3.3", "docker": "26.1.5"}
     assert manifest["images"] == [
         {
             "name": "manylinux_2_28_x86_64",
-            "reference": "localhost/wheelkiln/x:1",
+            "reference": _IMAGE.reference,
             "digest": "sha256:" + "c" * 64,
             "base": "registry.example/pypa/manylinux_2_28_x86_64@sha256:" + "2" * 64,
             "toolchain": "gcc 14.2.1 avx512bf16",
@@ -60,8 +68,10 @@ def test_what_was_built_from_what() -> None:
         {
             "id": "cp311-manylinux_x86_64",
             "identifier": "cp311-manylinux_x86_64",
+            "project": "kern",
+            "version": "1.2",
             "variant": "default",
-            "image": "manylinux_2_28_x86_64",
+            "image": _IMAGE.reference,
             "status": "built",
             "wheel": {"name": _WHEEL.name, "sha256": "a" * 64, "size": 2048},
             "seconds": 12.0,
@@ -92,7 +102,7 @@ def test_a_skip_that_became_a_job_is_not_skipped() -> None:
         replace(_JOB, id=skipped.id, identifier=skipped.identifier), Status.COVERED, covered_by=_WHEEL.name
     )
     result = RunResult((_BUILT, covered), _RESULT.images, 1.0)
-    manifest = make_manifest(_REQUEST, result, version="0")
+    manifest = make_manifest(RunRequest((_REQUEST,)), result, version="0")
     assert [(job.id, job.status, job.covered_by) for job in manifest.jobs] == [
         ("cp311-manylinux_x86_64", "built", ""),
         ("cp312-manylinux_x86_64", "covered", _WHEEL.name),
@@ -101,7 +111,7 @@ def test_a_skip_that_became_a_job_is_not_skipped() -> None:
 
 
 def test_no_path_of_this_machine_is_in_it() -> None:
-    text = write_manifest_text(make_manifest(_REQUEST, _RESULT, version="0"))
+    text = write_manifest_text(make_manifest(RunRequest((_REQUEST,)), _RESULT, version="0"))
     assert "/secret" not in text
     assert "/var/kiln" not in text
     assert text.endswith("}\n")
@@ -115,7 +125,7 @@ def test_how_the_caches_were_used() -> None:
         gate=Gate(GateVerdict.FAILED, 0.9, 1, 2, ("cp311-manylinux_x86_64",)),
         remote="redis://h:6379",
     )
-    manifest = json.loads(write_manifest_text(make_manifest(_REQUEST, result, version="0.1.0")))
+    manifest = json.loads(write_manifest_text(make_manifest(RunRequest((_REQUEST,)), result, version="0.1.0")))
     assert manifest["cache"] == {
         "mode": "read-write",
         "remote": "redis://h:6379",

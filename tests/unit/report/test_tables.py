@@ -9,6 +9,7 @@ from tests.values import make_inputs, make_job
 from wheelkiln.build.outcome import Outcome, StageSeconds, Status, WheelFile
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.plan.make import make_plan
+from wheelkiln.plan.matrix import make_document
 from wheelkiln.report.tables import NARROW, outcome_table, plan_table
 
 
@@ -62,7 +63,7 @@ def test_one_outcome_has_no_sum() -> None:
 
 
 def test_a_table_of_a_plan() -> None:
-    plan = make_plan(make_inputs(estimates={"cp310-manylinux_x86_64": 65.0}))
+    plan = make_document([make_plan(make_inputs(estimates={"cp310-manylinux_x86_64": 65.0}))])
     lines = _lines(plan_table(plan, 120), 120)
     assert lines[0].split("  ")[0] == "job"
     assert lines[1].split() == [
