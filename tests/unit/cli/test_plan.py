@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from wheelkiln.cli.options import ProjectOptions
 from wheelkiln.cli.plan import command
 from wheelkiln.errors import ConfigError, NothingSelectedError, UsageProblem
 from wheelkiln.image.memory import ImageMemory
@@ -160,3 +162,70 @@ def test_wrong_values_are_the_users() -> None:
         _plan("nowhere")
     with pytest.raises(ConfigError, match="cannot be read"):
         _plan("--config", "absent.toml")
+
+
+_VARIANTS = """\
+[tool.wheelkiln.variants.avx512]
+project-name = "Kern_AVX512"
+version-suffix = ".post1"
+isa = ["x86-64-v4", "amxbf16"]
+requires = ["ninja"]
+[tool.wheelkiln.variants.default]
+"""
+
+
+def test_every_variant_is_planned_with_its_own_settings(project: Path) -> None:
+    (project / "pyproject.toml").write_text(_PYPROJECT + _VARIANTS)
+    plan = _json("--python", "cp312")
+    assert plan["sources"] == [
+        {"project": "kern-avx512", "version": "1.2.post1", "variant": "avx512"},
+        {"project": "kern", "version": "1.2", "variant": "default"},
+    ]
+    assert [(job["id"], job["project"]) for job in plan["jobs"]] == [
+        ("cp312-manylinux_x86_64@avx512", "kern-avx512"),
+        ("cp312-manylinux_x86_64", "kern"),
+    ]
+    assert [tuple(image["requires"]) for image in plan["images"]] == [("amx-bf16", "x86-64-v4"), ()]
+    assert plan["jobs"][0]["image"] == plan["jobs"][1]["image"], "what is required makes no other image"
+    assert _plan("--python", "cp312").stdout.splitlines()[:2] == [
+        "kern-avx512 1.2.post1, variant avx512: 1 job",
+        "kern 1.2, variant default: 1 job",
+    ]
+
+
+def test_a_variant_is_chosen_by_name(project: Path) -> None:
+    (project / "pyproject.toml").write_text(_PYPROJECT + _VARIANTS)
+    assert [job["variant"] for job in _json("--python", "cp312", "--variant", "default")["jobs"]] == ["default"]
+    with pytest.raises(UsageProblem, match="'avx' is not a variant of kern") as caught:
+        _plan("--variant", "avx")
+    assert caught.value.hint == "Its variants: avx512, default."
+
+
+def test_variants_that_would_make_one_wheel_are_refused(project: Path) -> None:
+    (project / "pyproject.toml").write_text(_PYPROJECT + _VARIANTS.replace('project-name = "Kern_AVX512"\n', ""))
+    assert len(_json()["jobs"]) == 4, "their versions differ"
+    (project / "pyproject.toml").write_text(_PYPROJECT + "[tool.wheelkiln.variants.a]\n[tool.wheelkiln.variants.b]\n")
+    with pytest.raises(ConfigError, match="the variants a and b would make the same wheel"):
+        _plan()
+
+
+def test_several_sources_in_one_plan(project: Path) -> None:
+    other = project.parent / "other"
+    other.mkdir()
+    (other / "pyproject.toml").write_text(_PYPROJECT.replace("1.2", "1.3"))
+    assert [job["id"] for job in _json(".", "../other", ".", "--only", "cp312*")["jobs"]] == [
+        "kern-1.2/cp312-manylinux_x86_64",
+        "kern-1.3/cp312-manylinux_x86_64",
+    ]
+    (other / "pyproject.toml").write_text(_PYPROJECT)
+    with pytest.raises(UsageProblem, match=r"kern-1\.2 is given twice, by two sources"):
+        _plan(".", "../other")
+
+
+def test_versions_go_with_a_projects_name() -> None:
+    with pytest.raises(UsageProblem, match="--versions needs a project's name"):
+        _plan("--versions", "1.0,1.1")
+    options = ProjectOptions(("msgpack",), None, (), (), None, None, (), (), "merge", no_test=False, verbose=False)
+    assert replace(options, versions="1.0, 1.1").sources == ("msgpack==1.0", "msgpack==1.1")
+    assert options.sources == ("msgpack",)
+    assert replace(options, source=()).sources == (".",)
