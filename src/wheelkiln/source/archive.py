@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from wheelkiln.errors import UsageProblem
 from wheelkiln.source.facts import ProjectFiles
 
-__all__ = ["ZIP_EPOCH", "SdistContent", "read_sdist"]
+__all__ = ["ZIP_EPOCH", "SdistContent", "check_member", "read_sdist", "whole_seconds"]
 
 _MAX_MEMBERS = 200_000
 _MAX_BYTES = 8 << 30
@@ -64,7 +64,7 @@ def _read_members(archive: tarfile.TarFile, path: Path) -> SdistContent:
     roots: set[str] = set()
     total = newest = 0
     for count, member in enumerate(archive):
-        name = _check_member(member, path)
+        name = check_member(member, path)
         roots.add(name.parts[0])
         inner = PurePosixPath(*name.parts[1:]).as_posix()
         total += member.size
@@ -75,7 +75,7 @@ def _read_members(archive: tarfile.TarFile, path: Path) -> SdistContent:
             continue
         names.add(inner)
         if inner not in _GENERATED and ".egg-info/" not in inner:
-            newest = max(newest, _whole_seconds(member.mtime))
+            newest = max(newest, whole_seconds(member.mtime))
         if inner in _ROOT_FILES:
             texts[_ROOT_FILES[inner]] = _read_text(archive, member)
     if len(roots) != 1:
@@ -90,12 +90,12 @@ def _read_members(archive: tarfile.TarFile, path: Path) -> SdistContent:
     )
 
 
-def _whole_seconds(mtime: float) -> int:
+def whole_seconds(mtime: float) -> int:
     """Read a member's time; pax headers can hold any number, and words such as ``inf`` and ``nan``."""
     return int(mtime) if 0 <= mtime < _LATEST else 0
 
 
-def _check_member(member: tarfile.TarInfo, path: Path) -> PurePosixPath:
+def check_member(member: tarfile.TarInfo, path: Path) -> PurePosixPath:
     """Refuse what leaves the sdist's directory, and devices (PEP 706's rules; Python before 3.11.4 has no filters)."""
     name = PurePosixPath(member.name)
     if not name.parts:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
 from wheelkiln.errors import ConfigError
-from wheelkiln.source.prepare import PreparedSource
+from wheelkiln.source.patches import apply_patch
+from wheelkiln.source.prepare import PreparedSource, describe_sdist
+from wheelkiln.source.publish import add_requirements, rewrite_metadata
+from wheelkiln.source.published import Changes, Readme
+from wheelkiln.source.tarball import open_tree
 
 __all__ = ["Patch", "Publication", "make_edition"]
+
+_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
+_SUFFIX = re.compile(
+    r"(?P<segments>(?:\.?post[0-9]+)?(?:\.?dev[0-9]+)?)(?:\+(?P<local>[a-z0-9]+(?:[._-][a-z0-9]+)*))?", re.IGNORECASE
+)
+_CONTENT_TYPES = {".md": "text/markdown", ".rst": "text/x-rst"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +68,91 @@ def make_edition(
     say receives what the user should know and no error is made of: a hunk that fits at another line, code that asks
     for the project by its old name. Raise ConfigError when a patch does not apply, or a field cannot be rewritten.
     """
-    if not (publication or patches or extra_requires):
+    fitting = [patch for patch in patches if _is_for(patch, prepared.facts.version)]
+    if not (publication or fitting or extra_requires):
         return prepared
-    raise ConfigError("editions are not made yet")
+    changes = _make_changes(publication, prepared.facts.version)
+    mtime = prepared.epoch
+    with open_tree(prepared.sdist, work_dir) as tree:
+        for patch in fitting:
+            apply_patch(tree, patch.path, mtime=mtime, say=say)
+        if publication:
+            rewrite_metadata(tree, changes, mtime=mtime, say=say)
+        if extra_requires:
+            add_requirements(tree, _check_requirements(extra_requires), mtime=mtime)
+        if not tree.changed:
+            return prepared
+        name = canonicalize_name(changes.name or prepared.facts.name).replace("-", "_")
+        root = f"{name}-{changes.version or prepared.facts.version}"
+        sdist = tree.save(work_dir / f"{root}.tar.gz", root=root)
+    return replace(describe_sdist(sdist, prepared.epoch), tree_size=prepared.tree_size)
+
+
+def _is_for(patch: Patch, version: str) -> bool:
+    try:
+        return SpecifierSet(patch.versions).contains(version, prereleases=True)
+    except InvalidSpecifier as error:
+        raise ConfigError(
+            f"the patch {patch.path.name} is for the versions '{patch.versions}', which is no version specifier",
+            hint="For example '>=1.2,<1.4' (PEP 440).",
+        ) from error
+
+
+def _make_changes(publication: Publication, version: str) -> Changes:
+    """Check what is to be published, and compute the version."""
+    _check_line("project-name", publication.name)
+    if publication.name and not _NAME.fullmatch(publication.name):
+        raise ConfigError(f"the project name '{publication.name}' is not valid (PEP 508)")
+    _check_line("description", publication.description)
+    for classifier in publication.classifiers:
+        _check_line("classifiers", classifier)
+    return Changes(
+        name=publication.name,
+        version=_suffixed(version, publication.version_suffix) if publication.version_suffix else "",
+        description=publication.description,
+        readme=_read_readme(Path(publication.readme)) if publication.readme else None,
+        classifiers=publication.classifiers,
+    )
+
+
+def _check_line(field: str, text: str) -> None:
+    if any(char in text for char in "\r\n\0"):
+        raise ConfigError(f"'{field}' has to be one line: {text!r}")
+
+
+def _suffixed(version: str, suffix: str) -> str:
+    """Add a suffix to a version: segments before its local label, a label at its end (PEP 440)."""
+    match = _SUFFIX.fullmatch(suffix)
+    if match is None:
+        raise ConfigError(
+            f"the version suffix '{suffix}' is neither a post or dev segment nor a local label",
+            hint="For example '.post1', '.dev3' or '+cpu.avx512' (PEP 440).",
+        )
+    public, _, local = version.partition("+")
+    label = ".".join(part for part in (local, match["local"] or "") if part)
+    made = f"{public}{match['segments']}" + (f"+{label}" if label else "")
+    try:
+        return str(Version(made))
+    except InvalidVersion as error:
+        raise ConfigError(f"the version {version} with the suffix '{suffix}' is no version (PEP 440)") from error
+
+
+def _read_readme(path: Path) -> Readme:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"the readme {path} cannot be read: {error.strerror}") from error
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the readme {path} is not UTF-8") from error
+    return Readme(path.name, _CONTENT_TYPES.get(path.suffix.lower(), "text/plain"), text)
+
+
+def _check_requirements(requires: Sequence[str]) -> Sequence[str]:
+    for text in requires:
+        try:
+            Requirement(text)
+        except InvalidRequirement as error:
+            raise ConfigError(f"'{text}' is not a requirement (PEP 508)") from error
+    return requires

@@ -24,7 +24,7 @@ from wheelkiln.system.locks import exclusive
 from wheelkiln.system.pip_settings import remembered_pip_settings
 from wheelkiln.system.process import Runner, mask_secrets
 
-__all__ = ["PreparedSource", "inspect_directory", "prepare_source"]
+__all__ = ["PreparedSource", "describe_sdist", "inspect_directory", "prepare_source"]
 
 _KEPT_LINES = 30
 
@@ -87,9 +87,9 @@ def prepare_source(
             with exclusive(cache_dir / "locks", f"source {path}", on_wait=wait):
                 return _prepare_directory(path, host, runner, work_dir, cache_dir)
         case SdistSource(path):
-            return _describe(path, host.epoch())
+            return describe_sdist(path, host.epoch())
         case IndexSource():
-            return _describe(_fetch_cached(spec, host, runner, cache_dir), host.epoch())
+            return describe_sdist(_fetch_cached(spec, host, runner, cache_dir), host.epoch())
         case GitSource():
             with _checkout(spec, runner) as tree:
                 return _prepare_directory(tree, host, runner, work_dir, None)
@@ -106,7 +106,7 @@ def _prepare_directory(
         sdist = _build_sdist(path, host, runner, work_dir, epoch)
         if cache_dir:
             keep_sdist(sdist, path, host.environ, cache_dir)
-    prepared = _describe(sdist, epoch, tree=path)
+    prepared = describe_sdist(sdist, epoch, tree=path)
     return replace(prepared, tree_size=_tree_size(path))
 
 
@@ -130,7 +130,11 @@ def _build_sdist(path: Path, host: HostFacts, runner: Runner, work_dir: Path, ep
     return made[0]
 
 
-def _describe(sdist: Path, epoch: int | None, tree: Path | None = None) -> PreparedSource:
+def describe_sdist(sdist: Path, epoch: int | None, tree: Path | None = None) -> PreparedSource:
+    """Read what an sdist is; epoch is its SOURCE_DATE_EPOCH where it is known, tree the directory it was made from.
+
+    Raise UsageProblem when it is no sdist, or does not say its name and version.
+    """
     content = read_sdist(sdist)
     facts = read_facts(content.files, where=sdist.name)
     if not (facts.name and facts.version):

@@ -1,0 +1,91 @@
+"""Changes of a pyproject.toml as values, applied by an editor that keeps comments, order and layout."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wheelkiln.errors import ConfigError
+
+__all__ = ["Append", "Edit", "Remove", "Replace", "Where", "apply_edits"]
+
+Where = tuple[str | int, ...]
+"""The keys to a value; a number is the place in an array."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Set a value; tables on the way to it are made."""
+
+    where: Where
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Add values at the end of an array, which is made where there is none."""
+
+    where: Where
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove a value that is there."""
+
+    where: Where
+
+
+Edit = Replace | Append | Remove
+
+
+def apply_edits(text: str, edits: Sequence[Edit]) -> str:
+    """Return text with the edits; raise ConfigError should the editor change anything else.
+
+    The same edits are made to the parsed values, and what was written must read as these.
+    """
+    if not edits:
+        return text
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    expected = copy.deepcopy(tomllib.loads(text))
+    _apply(expected, edits)
+    try:
+        document = tomlkit.parse(text)
+        _apply(document, edits)
+        made = tomlkit.dumps(document)
+        same = tomllib.loads(made) == expected
+    except (TOMLKitError, tomllib.TOMLDecodeError, TypeError, KeyError):
+        same, made = False, ""
+    if not same:
+        raise ConfigError(
+            f"pyproject.toml cannot be rewritten without changing more than {_name(edits)}",
+            hint="Make the change in a patch file instead.",
+        )
+    return made
+
+
+def _apply(document: Any, edits: Iterable[Edit]) -> None:
+    for edit in edits:
+        *parents, last = edit.where
+        table = document
+        for key in parents:
+            table = table.setdefault(key, {}) if isinstance(key, str) else table[key]
+        match edit:
+            case Replace(value=value):
+                table[last] = value
+            case Append(values=values):
+                if last in table:
+                    table[last].extend(values)
+                else:
+                    table[last] = list(values)
+            case Remove():
+                del table[last]
+
+
+def _name(edits: Iterable[Edit]) -> str:
+    return ", ".join(sorted({".".join(map(str, edit.where)) for edit in edits}))
