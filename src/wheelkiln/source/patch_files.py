@@ -84,7 +84,7 @@ def _strip_level(parsed: Sequence[PatchedFile], tree: SdistTree) -> int:
     new = [name for file in parsed if (name := _unquote(file.target_file)) != _NOTHING]
     for level in (1, 0):
         made = {_strip(name, level) for name in new}
-        if old and any(tree.is_file(_strip(name, level)) for name in old):
+        if old and any(tree.is_file(_strip(name, level)) for name in (*old, *new)):
             return level
         if not old and level == 1 and all(name.split("/")[0] in _GIT_PREFIXES and "/" in name for name in new):
             return level
@@ -126,7 +126,7 @@ def _read_change(file: PatchedFile, tree: SdistTree, strip: int, patch: Path) ->
     old = "" if source == _NOTHING else _inside(source, strip, patch)
     new = "" if target == _NOTHING else _inside(target, strip, patch)
     if "\nrename from " not in info and old and new and old != new:  # diff -u a.orig a
-        old = new = new if tree.is_file(new) else old
+        old = new = old if tree.is_file(old) and not tree.is_file(new) else new
     if _begins_empty(hunks) and ((file.source_timestamp or "").startswith(_NEVER) or not tree.is_file(old)):
         old = ""
     if new and _ends_empty(hunks) and (file.target_timestamp or "").startswith(_NEVER):

@@ -68,7 +68,7 @@ def _apply_hunks(lines: list[bytes], change: FileChange, patch: Path) -> Iterato
     for number, hunk in enumerate(change.hunks, 1):
         old, new = list(_side(hunk, "-")), list(_side(hunk, "+"))
         asked = hunk.source_start - (1 if hunk.source_length else 0) + drift
-        found = _find(lines, old, asked, floor)
+        found = _find(lines, old, new, asked, floor)
         if found is None:
             raise _refusal(lines, old, asked, change, number, hunk, patch)
         if found != asked:
@@ -96,18 +96,26 @@ def _side(hunk: Hunk, sign: str) -> Iterator[bytes]:
         yield kept.encode("utf-8", errors="surrogateescape")
 
 
-def _find(lines: Sequence[bytes], old: Sequence[bytes], asked: int, floor: int) -> int | None:
-    """Find where old stands: where it is asked for, else at the only other place after floor."""
-    if asked >= floor and asked <= len(lines) and list(lines[asked : asked + len(old)]) == list(old):
+def _find(lines: Sequence[bytes], old: Sequence[bytes], new: Sequence[bytes], asked: int, floor: int) -> int | None:
+    """Find where old stands and new can: where it is asked for, else at the only other place after floor."""
+    if floor <= asked <= len(lines) and _fits(lines, old, new, asked):
         return asked
-    if not old:
-        return None
-    places = [
-        place
-        for place in range(floor, len(lines) - len(old) + 1)
-        if lines[place] == old[0] and list(lines[place : place + len(old)]) == list(old)
-    ]
+    places = _places(lines, old, new, floor) if old else []
     return places[0] if len(places) == 1 else None
+
+
+def _places(lines: Sequence[bytes], old: Sequence[bytes], new: Sequence[bytes], floor: int) -> list[int]:
+    ends = range(floor, len(lines) - len(old) + 1)
+    return [place for place in ends if lines[place] == old[0] and _fits(lines, old, new, place)]
+
+
+def _fits(lines: Sequence[bytes], old: Sequence[bytes], new: Sequence[bytes], place: int) -> bool:
+    """Tell whether old stands at place; a line without an end is the last one, before and after."""
+    if list(lines[place : place + len(old)]) != list(old):
+        return False
+    made = [*lines[max(place - 1, 0) : place], *new] if new else []
+    inner = made if place + len(old) < len(lines) else made[:-1]
+    return all(line.endswith(b"\n") for line in inner)
 
 
 def _refusal(
@@ -137,13 +145,9 @@ def _show(line: bytes | None) -> str:
 def _remedy(lines: Sequence[bytes], old: Sequence[bytes], want: bytes, have: bytes | None) -> str:
     if have is not None and have.rstrip(b"\r\n") == want.rstrip(b"\r\n"):
         return "Only the ends of the lines differ: the patch, or the file, was converted between LF and CR LF."
-    if _find(lines, old, -1, 0) is None and len(old) > 1 and _count(lines, old) > 1:
+    if old and len(_places(lines, old, (), 0)) > 1:
         return "Its lines stand at several other places: give the hunk more context (diff -U10)."
     return "Make the patch anew from this version's sources, or limit it with 'versions' to those that it fits."
-
-
-def _count(lines: Sequence[bytes], old: Sequence[bytes]) -> int:
-    return sum(list(lines[place : place + len(old)]) == list(old) for place in range(len(lines)))
 
 
 def _split(content: bytes) -> list[bytes]:

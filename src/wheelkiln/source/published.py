@@ -48,7 +48,9 @@ def rename_requirement(text: str, old: str, new: str) -> str:
         requirement = Requirement(text)
     except InvalidRequirement:
         return text
-    if canonicalize_name(requirement.name) != canonicalize_name(old):
+    if canonicalize_name(requirement.name) != canonicalize_name(old) or canonicalize_name(old) == canonicalize_name(
+        new
+    ):
         return text
     return new + text.strip()[len(requirement.name) :]
 

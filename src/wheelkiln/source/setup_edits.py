@@ -34,9 +34,7 @@ def write_setup_cfg(text: str, values: Mapping[str, Mapping[str, str]]) -> str:
     except configparser.Error as error:
         raise ConfigError(f"setup.cfg cannot be rewritten: {error}", hint=_PATCH) from error
     for section, options in values.items():
-        expected.setdefault(section, {}).update(
-            {option: "\n".join(line.strip() for line in value.splitlines()) for option, value in options.items()}
-        )
+        expected.setdefault(section, {}).update({option: _lines(value) for option, value in options.items()})
     if read_setup_cfg(made) != expected:
         names = ", ".join(option for options in values.values() for option in options)
         raise ConfigError(f"setup.cfg cannot be rewritten without changing more than {names}", hint=_PATCH)
@@ -47,7 +45,10 @@ def _set(updater: object, section: str, option: str, value: str) -> None:
     from configupdater import ConfigUpdater
 
     assert isinstance(updater, ConfigUpdater)
-    if not updater.has_option(section, option):
+    first = next(iter(updater[section].option_blocks()), None)
+    if not updater.has_option(section, option) and first is not None:
+        first.add_after.option(option)
+    elif first is None:
         updater.set(section, option)
     if "\n" in value:
         updater[section][option].set_values([line for line in value.splitlines() if line.strip()])
@@ -68,7 +69,7 @@ def read_setup_cfg(text: str) -> dict[str, dict[str, str]]:
 
 
 def _lines(value: str) -> str:
-    return "\n".join(line.strip() for line in value.splitlines())
+    return "\n".join(line.strip() for line in value.splitlines()).strip("\n")
 
 
 def setup_keywords(text: str) -> frozenset[str]:

@@ -58,7 +58,7 @@ def apply_edits(text: str, edits: Sequence[Edit]) -> str:
         document = tomlkit.parse(text)
         _apply(document, edits)
         made = tomlkit.dumps(document)
-        same = tomllib.loads(made) == expected
+        same = _filled(tomllib.loads(made)) == _filled(expected)
     except (TOMLKitError, tomllib.TOMLDecodeError, TypeError, KeyError):
         same, made = False, ""
     if not same:
@@ -77,14 +77,22 @@ def _apply(document: Any, edits: Iterable[Edit]) -> None:
             table = table.setdefault(key, {}) if isinstance(key, str) else table[key]
         match edit:
             case Replace(value=value):
-                table[last] = value
+                table[last] = copy.deepcopy(value)
             case Append(values=values):
                 if last in table:
-                    table[last].extend(values)
+                    table[last].extend(copy.deepcopy(values))
                 else:
-                    table[last] = list(values)
+                    table[last] = copy.deepcopy(list(values))
             case Remove():
                 del table[last]
+
+
+def _filled(value: Any) -> Any:
+    """Return value without empty tables: a table goes with the last value that is removed from it."""
+    if not isinstance(value, dict):
+        return value
+    inner = {key: _filled(one) for key, one in value.items()}
+    return {key: one for key, one in inner.items() if one != {}}
 
 
 def _name(edits: Iterable[Edit]) -> str:
