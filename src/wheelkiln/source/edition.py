@@ -60,8 +60,8 @@ def make_edition(
     patches: Sequence[Patch] = (),
     *,
     extra_requires: Sequence[str] = (),
-    work_dir: Path,  # noqa: ARG001 - comes with the rewriting
-    say: Callable[[str], None] = lambda _: None,  # noqa: ARG001
+    work_dir: Path,
+    say: Callable[[str], None] = lambda _: None,
 ) -> PreparedSource:
     """Write the edition's sdist into work_dir and describe it; return prepared itself where nothing changes.
 
