@@ -26,6 +26,7 @@ from wheelkiln.build.request import (
     remote_environment,
 )
 from wheelkiln.build.stages import StageClock, plain_text, stage_of
+from wheelkiln.build.variant_label import label_wheel
 from wheelkiln.cache.settings import LINKS_LOG, STATISTICS_LOG, make_cache_directories
 from wheelkiln.cache.statistics import CompileStatistics, count_calls, count_links, parse_statistics_log
 from wheelkiln.errors import BuildError
@@ -202,6 +203,8 @@ def _check_and_land(request: BuildRequest, job: Job, wheel: Path, may_land: Call
         hint = next((finding.hint for finding in findings if finding.hint), "The wheel was not kept.")
         message = plain_text(f"{wheel.name} is not what it claims to be")
         return Outcome(job, Status.REJECTED, message=message, hint=hint, excerpt=excerpt)
+    if job.label:
+        wheel = label_wheel(wheel, request.variant, request.config)
     if not may_land(wheel.name):
         return Outcome(job, Status.COVERED, covered_by=wheel.name)
     with naming_storage_errors(request.output_dir, setting="--output-dir"):

@@ -294,6 +294,7 @@ def _setting(request: BuildRequest, job: Job, image_digest: str) -> dict[str, ob
         "variables": dict(request.variables),
         "passed": _let_through(request),
         "cibuildwheel": request.cibuildwheel_version,
+        **({"label": [job.label, request.variant.properties, request.variant.isa]} if job.label else {}),
     }
 
 

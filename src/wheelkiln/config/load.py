@@ -37,6 +37,8 @@ _EXPECTED = {
     "project-name": "a project's name such as 'acme-kernels-avx512'",
     "version-suffix": "a version suffix such as '+cpu.avx512', '.post1' or '.dev1'",
     "environment": "a variable's name, or a value of one line",
+    "label": "a label such as 'x86_64_v4'",
+    "properties": "a name or value such as 'x86_64', 'level' or 'v4'",
     "isa": "a level or feature such as 'x86-64-v4', 'avx512bf16' or 'armv8.2-a+dotprod'",
     "exclude": "a soname such as 'libcuda.so.*'",
 }

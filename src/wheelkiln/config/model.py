@@ -277,5 +277,7 @@ class Config(Section):
     variants: dict[VariantName, VariantConfig] = {}
     """Variants by name: what is built, and how it is published. With none, the project is built once, as it is. With
     some, just these are; a variant named `default` is the project as it is, where that is wanted as well."""
+    experimental: tuple[Literal["wheel-variants"], ...] = ()
+    """What is not settled and may change: `wheel-variants` lets variants have a `label`."""
     hosts: dict[str, HostConfig] = {}
     """More machines: images for their architectures are built there, without emulation."""

@@ -18,6 +18,9 @@ ProjectName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([A-Za-z0-
 VersionSuffix = Annotated[str, StringConstraints(pattern=r"^(\+[a-z0-9]+([._-][a-z0-9]+)*|\.post[0-9]+|\.dev[0-9]+)?$")]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Line = Annotated[str, StringConstraints(pattern=r"^[^\r\n]*$")]
+VariantLabel = Annotated[str, StringConstraints(pattern=r"^[0-9a-z_.]*$")]
+PropertyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
+PropertyValue = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.]+$")]
 IsaEntry = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+_-]*$")]
 
 
@@ -92,12 +95,26 @@ class VariantConfig(Section):
     """Appended to the version: a local version label (`+cpu.avx512`), `.postN` or `.devN`."""
     classifiers: tuple[Line, ...] = ()
     """Further classifiers."""
+    label: VariantLabel = ""
+    """Variant label of its wheels (PEP 825, a draft): they keep the project's name and get the label behind their tags,
+    with a `variant.json` that explains it. Needs `experimental = ["wheel-variants"]`: no index and no released
+    installer takes such wheels yet."""
+    properties: dict[PropertyName, dict[PropertyName, tuple[PropertyValue, ...]]] = {}
+    """What the label stands for, by namespace and feature: `properties.x86_64.level = ["v4"]`. By default what `isa`
+    says of x86_64."""
 
     @field_validator("isa", mode="before")
     @classmethod
     def _split_isa(cls, value: object) -> object:
         """One entry can be written without the list."""
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("label")
+    @classmethod
+    def _check_label(cls, value: str) -> str:
+        if value == "null":
+            raise ValueError("the label 'null' is reserved for wheels that need nothing")
+        return value
 
     @field_validator("requires")
     @classmethod
@@ -117,11 +134,6 @@ class VariantConfig(Section):
         if value and not RELATIVE_PATH.match(value):
             raise ValueError(f"'{value}' is not a path below the project")
         return value
-
-    @property
-    def republishes(self) -> bool:
-        """Whether the source's metadata is rewritten."""
-        return bool(self.project_name or self.description or self.readme or self.version_suffix or self.classifiers)
 
 
 def effective_config(config: Config, variant: VariantConfig) -> Config:

@@ -9,6 +9,7 @@ from itertools import product
 
 from wheelkiln.config.model import Config
 from wheelkiln.config.variants import DEFAULT_VARIANT
+from wheelkiln.errors import ConfigError
 from wheelkiln.plan.features import Toolchain, explain_missing
 from wheelkiln.plan.images import family_of, make_images, wanted_architectures
 from wheelkiln.plan.isa import parse_isa
@@ -43,6 +44,23 @@ class PlanInputs:
     toolchains: Mapping[str, Toolchain] = field(default_factory=dict)
     variant: str = DEFAULT_VARIANT
     source: str = ""
+
+    @property
+    def label(self) -> str:
+        """The variant label of the wheels, if they get one; raise ConfigError where that cannot be."""
+        found = self.config.variants.get(self.variant)
+        label = found.label if found else ""
+        if label and "wheel-variants" not in self.config.experimental:
+            raise ConfigError(
+                f"variants.{self.variant}.label: wheel variants are a draft (PEP 825)",
+                hint='Set experimental = ["wheel-variants"] to try them, or publish under a project-name.',
+            )
+        if found and label and not found.properties and set(self.variant_architectures) != {"x86_64"}:
+            raise ConfigError(
+                f"variants.{self.variant}.label: nothing says what '{label}' stands for",
+                hint="Set its properties, or an isa of x86_64 alone, which they can be derived from.",
+            )
+        return label
 
     @property
     def variant_architectures(self) -> tuple[str, ...]:
@@ -118,6 +136,7 @@ def _make_job(inputs: PlanInputs, identifier: str, image: ImageSpec) -> Job:
         estimate=inputs.estimates.get(name),
         project=inputs.facts.name,
         version=inputs.facts.version,
+        label=inputs.label,
     )
 
 

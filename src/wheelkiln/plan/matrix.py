@@ -77,10 +77,10 @@ def make_document(plans: Sequence[Plan]) -> PlanDocument:
 
 def refuse_collisions(plans: Sequence[Plan]) -> None:
     """Raise ConfigError where jobs of two plans would make wheels of one name, so that the later would be lost."""
-    taken: dict[tuple[str, str, str], str] = {}
+    taken: dict[tuple[str, str, str, str], str] = {}
     for plan in plans:
         for job in plan.jobs:
-            key = (job.project, job.version, job.identifier)
+            key = (job.project, job.version, job.label, job.identifier)
             if taken.setdefault(key, plan.variant) != plan.variant:
                 raise ConfigError(
                     f"the variants {taken[key]} and {plan.variant} would make the same wheel: both are published as "

@@ -139,7 +139,7 @@ class Job:
     id is unique in a run: where several sources are built together it begins with the source's name and version. image
     is the name of its image for its architecture. namespace keeps the compile cache's entries of projects and variants
     apart. estimate is in seconds, from earlier runs, None when there were none. project is the name that the wheel is
-    published under.
+    published under, label its variant label, if it has one.
     """
 
     id: str
@@ -152,6 +152,7 @@ class Job:
     estimate: float | None = None
     project: str = ""
     version: str = ""
+    label: str = ""
 
     @property
     def name(self) -> str:
