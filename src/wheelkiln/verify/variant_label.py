@@ -50,7 +50,7 @@ def explain_label(label: str, properties: Mapping[str, Mapping[str, Sequence[str
 
 
 def read_label(archive: zipfile.ZipFile) -> str:
-    """Return the label that a wheel's own member explains, empty without one; raise ValueError for one that is broken."""
+    """Return the label that a wheel's own member explains, empty without one; raise ValueError for a broken one."""
     members = [m for m in archive.infolist() if re.fullmatch(rf"[^/]+\.dist-info/{VARIANT_MEMBER}", m.filename)]
     if not members:
         return ""
