@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wheelkiln.build.editions import RunRequest
+from wheelkiln.build.elsewhere import is_made_elsewhere
 from wheelkiln.build.environments import environment_directory, known_environment
 from wheelkiln.build.job import JobResult
 from wheelkiln.build.ledger import Ledger, LedgerEntry, ledger_of
@@ -123,6 +124,8 @@ class Shelf:
         return self.run.first.store and self.store.find(entry.wheel.name, entry.wheel.sha256) is not None
 
     def _bring(self, job: Job, entry: LedgerEntry) -> Outcome | None:
+        if is_made_elsewhere(self.known[job.id].plan, job, entry.wheel.name):
+            return Outcome(job, Status.COVERED, covered_by=entry.wheel.name)
         if self._lies_there(entry):
             outcome = Outcome(job, Status.REUSED, wheel=entry.wheel)
             self.keep(outcome, lambda _: None)

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from wheelkiln.build.editions import RunRequest
+from wheelkiln.build.elsewhere import is_made_elsewhere
 from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.environments import prune_environments
 from wheelkiln.build.gate import Restored, cache_is_empty, judge_hits
@@ -263,7 +264,7 @@ class _Jobs:
             job_dir = self._run_dir / job.directory
             job_dir.mkdir()
             request = replace(self._shelf.known[job.id], remote=self._remote)
-            work = partial(run_job, request, job, job_dir, self._maker, self._emit, self._may_land)
+            work = partial(run_job, request, job, job_dir, self._maker, self._emit, partial(self._may_land, job))
             self._running[pool.submit(work)] = job
 
     def _end(self, future: Future[JobResult]) -> None:
@@ -283,8 +284,10 @@ class _Jobs:
         self._ended[outcome.job.id] = outcome
         self._emit(JobEnded(outcome))
 
-    def _may_land(self, name: str) -> bool:
-        """Tell whether a wheel is the first of its name in this run: two jobs may make the same stable-ABI wheel."""
+    def _may_land(self, job: Job, name: str) -> bool:
+        """Tell whether a wheel is the first of its name in all shards: two jobs may make the same stable-ABI wheel."""
+        if is_made_elsewhere(self._shelf.known[job.id].plan, job, name):
+            return False
         with self._landing:
             first = name not in self._landed
             self._landed.add(name)

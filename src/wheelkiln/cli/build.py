@@ -25,14 +25,15 @@ from wheelkiln.cli.options import (
     several_project_options,
 )
 from wheelkiln.cli.progress import make_progress
+from wheelkiln.cli.shards import shard_options, take_asked_shard
 from wheelkiln.errors import BuildError, CacheGateError, EnvironmentProblem, NothingSelectedError, VerificationError
 from wheelkiln.plan.project_settings import merge_environment_variables
 from wheelkiln.report.diagnoses import diagnosis_lines
-from wheelkiln.report.manifest import MANIFEST_NAME, make_manifest, write_manifest_text
+from wheelkiln.report.manifest import MANIFEST_NAME, ManifestShard, make_manifest, write_manifest_text
 from wheelkiln.report.tables import outcome_table
 from wheelkiln.report.text import format_cache, format_gate, format_seconds, format_sharing, format_size
 from wheelkiln.system.engine import ContainerEngine, EngineName, find_engine
-from wheelkiln.system.files import naming_storage_errors, write_text_atomically
+from wheelkiln.system.files import make_directory, naming_storage_errors, write_text_atomically
 from wheelkiln.system.process import mask_secrets
 
 __all__ = ["command", "make_build_request"]
@@ -49,6 +50,7 @@ _WORTH_SAYING = 0.9
 @click.option("--fresh", is_flag=True, help="Build again what is already there.")
 @click.option("--no-store", is_flag=True, help="Neither take wheels from the wheel store nor keep them there.")
 @click.option("--lock", "lock_file", type=click.Path(path_type=Path), help="Lock to use; default: the project's.")
+@shard_options
 @click.option("--offline", is_flag=True, help="Give containers no network: everything must be in the caches.")
 @click.option(
     "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Format."
@@ -60,6 +62,8 @@ def command(
     no_store: bool,
     lock_file: Path | None,
     offline: bool,
+    shard: str | None,
+    plan_file: Path | None,
     output: str,
     **values: Any,
 ) -> None:
@@ -83,12 +87,16 @@ def command(
         _print_notices(run)
         for request in run.editions:
             _print_opening(request)
-        if not run.jobs:
+        run, taken = take_asked_shard(run, shard, plan_file)
+        if not run.jobs and not taken:
             print_skipped(run.skipped, err=True)
             raise NothingSelectedError("nothing is left to build", hint="'wheelkiln plan' explains the selection.")
-        with make_progress(run.jobs) as progress:
-            result = run_build(run, progress.on_event, progress.on_log)
-        _finish(run, result, output)
+        if run.jobs:
+            with make_progress(run.jobs) as progress:
+                result = run_build(run, progress.on_event, progress.on_log)
+        else:
+            result = RunResult((), (), 0.0)
+        _finish(run, result, output, taken)
 
 
 def _print_notices(run: RunRequest) -> None:
@@ -130,8 +138,9 @@ def _print_opening(request: BuildRequest) -> None:
     )
 
 
-def _finish(run: RunRequest, result: RunResult, output: str) -> None:
-    manifest = write_manifest_text(make_manifest(run, result, version=__version__))
+def _finish(run: RunRequest, result: RunResult, output: str, shards: tuple[ManifestShard, ...] = ()) -> None:
+    manifest = write_manifest_text(make_manifest(run, result, version=__version__, shards=shards))
+    make_directory(run.output_dir, setting="--output-dir")
     with naming_storage_errors(run.output_dir, setting="--output-dir"):
         write_text_atomically(run.output_dir / MANIFEST_NAME, manifest)
     for outcome in result.failed:

@@ -24,6 +24,7 @@ _COMMANDS = {
     "image": "Build, inspect, push and prune the images that builds run in.",
     "init": "Write a starting configuration for a project.",
     "lock": "Pin the build requirements, with hashes, for each Python and architecture.",
+    "merge": "Join what several machines or shards built into one wheelhouse.",
     "plan": "Show what would be built, and what not and why.",
     "schema": "Print the JSON schema of the configuration, the plan or the manifest.",
 }

@@ -13,8 +13,10 @@ from wheelkiln.cli.console import make_console, print_notices, print_skipped
 from wheelkiln.cli.editions import Edition, gather_editions
 from wheelkiln.cli.options import LocatedSource, ProjectOptions, several_project_options
 from wheelkiln.errors import NothingSelectedError
+from wheelkiln.plan.cut import Cut
 from wheelkiln.plan.matrix import PlanDocument, make_document
-from wheelkiln.report.tables import plan_table
+from wheelkiln.plan.shards import MOST_SHARDS, cut_plans
+from wheelkiln.report.tables import plan_table, shard_table
 
 __all__ = ["command"]
 
@@ -29,18 +31,21 @@ __all__ = ["command"]
     show_default=True,
     help="Output format.",
 )
+@click.option("--shards", type=click.IntRange(1, MOST_SHARDS), metavar="N", help="Part the jobs among N machines.")
 @click.option("--explain", is_flag=True, help="Show every setting and where its value came from.")
-def command(output: str, explain: bool, **values: Any) -> None:
+def command(output: str, shards: int | None, explain: bool, **values: Any) -> None:
     """Show every job of SOURCE with its image, cache namespace and estimate, and everything that is not built.
 
     SOURCE is a directory, an sdist, name==version or git+url@ref, or several of them; by default the current
-    directory. A directory's
-    plan is made from its files alone, without running its backend. Exits 4 when nothing is left to build.
+    directory. A directory's plan is made from its files alone, without running its backend. --shards balances by the
+    estimates; give the plan to 'build --plan FILE --shard K/N' as JSON. Exits 4 when nothing is left to build.
     """
     options = ProjectOptions(**values)
     with gather_editions(options, prepare=False) as editions:
-        document = make_document([edition.plan for edition in editions])
-        print_notices(document.notices)
+        plans = [edition.plan for edition in editions]
+        cut, notices = cut_plans(plans, shards) if shards else (Cut(()), ())
+        document = make_document(plans, cut.shards)
+        print_notices((*document.notices, *notices))
         if explain:
             _print_origins(editions[0].located)
         if output == "json":
@@ -64,6 +69,9 @@ def _print_table(document: PlanDocument, editions: Sequence[Edition]) -> None:
     console.print()
     if document.jobs:
         console.print(plan_table(document, console.width))
+        console.print()
+    if document.shards:
+        console.print(shard_table(document.shards))
         console.print()
     print_skipped(document.skipped, err=False)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wheelkiln.errors import ConfigError
-from wheelkiln.plan.model import PLAN_FORMAT, ImageSpec, Notice, Plan, Skipped
+from wheelkiln.plan.model import PLAN_FORMAT, ImageSpec, Notice, Plan, Shard, Skipped
 
 __all__ = ["PlanDocument", "PlannedJob", "PlannedSource", "make_document", "refuse_collisions"]
 
@@ -38,7 +38,7 @@ class PlannedJob:
 
 @dataclass(frozen=True, slots=True)
 class PlanDocument:
-    """All plans of a run as one document."""
+    """All plans of a run as one document; shards are where they were asked for."""
 
     format: int
     sources: tuple[PlannedSource, ...]
@@ -46,9 +46,10 @@ class PlanDocument:
     images: tuple[ImageSpec, ...]
     skipped: tuple[Skipped, ...]
     notices: tuple[Notice, ...]
+    shards: tuple[Shard, ...] = ()
 
 
-def make_document(plans: Sequence[Plan]) -> PlanDocument:
+def make_document(plans: Sequence[Plan], shards: tuple[Shard, ...] = ()) -> PlanDocument:
     """Put plans together; images and notices that several have are told once."""
     return PlanDocument(
         format=PLAN_FORMAT,
@@ -72,6 +73,7 @@ def make_document(plans: Sequence[Plan]) -> PlanDocument:
         images=tuple(dict.fromkeys(spec for plan in plans for spec in plan.images)),
         skipped=tuple(skipped for plan in plans for skipped in plan.skipped),
         notices=tuple(dict.fromkeys(notice for plan in plans for notice in plan.notices)),
+        shards=shards,
     )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "Notice",
     "Plan",
     "Selection",
+    "Shard",
     "SkipReason",
     "Skipped",
     "job_name",
@@ -39,6 +40,7 @@ class SkipReason(StrEnum):
     BASE_LIBC = "base-libc"
     TOOLCHAIN = "toolchain"
     VARIANT = "variant"
+    OTHER_SHARD = "other-shard"
     UNKNOWN_IDENTIFIER = "unknown-identifier"
 
 
@@ -203,6 +205,18 @@ class Skipped:
     reason: SkipReason
     detail: str
     covered_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A part of a plan's jobs, by their ids, for one of several machines.
+
+    number counts from 1. seconds is what they are expected to take one after another, None when no job's time is known.
+    """
+
+    number: int
+    jobs: tuple[str, ...]
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

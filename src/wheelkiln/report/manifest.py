@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from wheelkiln.build.cold import ColdComparison, Verdict
+from wheelkiln.build.configuration import digest_configuration
 from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.outcome import Gate, Outcome, RunResult, StageSeconds, Status, WheelFile
 from wheelkiln.build.request import BuildRequest
@@ -20,6 +21,8 @@ __all__ = [
     "MANIFEST_NAME",
     "ColdRebuild",
     "Manifest",
+    "ManifestShard",
+    "ManifestSource",
     "make_manifest",
     "manifest_schema",
     "note_cold_rebuild",
@@ -35,6 +38,7 @@ class ManifestSource:
     """One source as one variant: the name and version that its wheels are published as.
 
     digest covers the sdist's names, modes and contents; epoch is SOURCE_DATE_EPOCH in seconds; size in bytes.
+    configuration is a digest of the settings that reach wheels.
     """
 
     project: str
@@ -43,6 +47,7 @@ class ManifestSource:
     digest: str
     epoch: int
     size: int
+    configuration: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,18 @@ class ManifestCache:
 
 
 @dataclass(frozen=True, slots=True)
+class ManifestShard:
+    """One of count shards, counted from 1; plan is a digest of which job is in which of them."""
+
+    number: int
+    count: int
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
+    """shards are those that it has the jobs of, empty where a run was not parted."""
+
     format: int
     sources: tuple[ManifestSource, ...]
     architecture: str
@@ -119,9 +135,12 @@ class Manifest:
     cache: ManifestCache
     seconds: float
     sharing: Sharing = field(default_factory=Sharing)
+    shards: tuple[ManifestShard, ...] = ()
 
 
-def make_manifest(run: RunRequest, result: RunResult, *, version: str) -> Manifest:
+def make_manifest(
+    run: RunRequest, result: RunResult, *, version: str, shards: tuple[ManifestShard, ...] = ()
+) -> Manifest:
     """Describe a run; version is wheelkiln's."""
     bases = {
         edition.plan.references[spec.name_for(base.arch)]: base.reference or "bootstrap"
@@ -157,6 +176,7 @@ def make_manifest(run: RunRequest, result: RunResult, *, version: str) -> Manife
         ),
         seconds=result.seconds,
         sharing=result.sharing,
+        shards=shards,
     )
 
 
@@ -187,7 +207,15 @@ def manifest_schema() -> dict[str, Any]:
 
 def _make_source(edition: BuildRequest) -> ManifestSource:
     facts, source = edition.source.facts, edition.source
-    return ManifestSource(facts.name, facts.version, edition.plan.variant, source.digest, source.epoch, source.size)
+    return ManifestSource(
+        project=facts.name,
+        version=facts.version,
+        variant=edition.plan.variant,
+        digest=source.digest,
+        epoch=source.epoch,
+        size=source.size,
+        configuration=digest_configuration(edition),
+    )
 
 
 def _make_job(outcome: Outcome, image: str) -> ManifestJob:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from wheelkiln.build.outcome import Outcome, Status
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.plan.matrix import PlanDocument
+from wheelkiln.plan.model import Shard
 from wheelkiln.report.text import format_cache, format_seconds, format_size
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["NARROW", "outcome_table", "plan_table"]
+__all__ = ["NARROW", "outcome_table", "plan_table", "shard_table"]
 
 NARROW = 96
 """Below this many columns the tables leave out details."""
@@ -42,10 +43,26 @@ def plan_table(plan: PlanDocument, width: int) -> Table:
     if width >= NARROW:
         table.add_column("image", overflow="fold")
         table.add_column("cache namespace", overflow="fold")
+    numbers = {job_id: str(shard.number) for shard in plan.shards for job_id in shard.jobs}
+    if numbers:
+        table.add_column("shard", justify="right", no_wrap=True)
     table.add_column("estimate", justify="right", no_wrap=True)
     for job in plan.jobs:
         details = [job.image, job.namespace] if width >= NARROW else []
+        details += [numbers[job.id]] if numbers else []
         table.add_row(job.id, *details, format_seconds(job.estimate))
+    return table
+
+
+def shard_table(shards: Sequence[Shard]) -> Table:
+    """One row for each shard: how many jobs it has, and how long they take one after another."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("shard", "jobs", "estimate"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for shard in shards:
+        table.add_row(f"{shard.number}/{len(shards)}", str(len(shard.jobs)), format_seconds(shard.seconds))
     return table
 
 

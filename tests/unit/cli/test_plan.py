@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import BadParameter
 from click.testing import CliRunner, Result
 
 from wheelkiln.cli.options import ProjectOptions
@@ -229,3 +230,21 @@ def test_versions_go_with_a_projects_name() -> None:
     assert replace(options, versions="1.0, 1.1").sources == ("msgpack==1.0", "msgpack==1.1")
     assert options.sources == ("msgpack",)
     assert replace(options, source=()).sources == (".",)
+
+
+def test_shards() -> None:
+    plan = _json("--shards", "2")
+    assert plan["shards"] == [
+        {"number": 1, "jobs": ["cp311-manylinux_x86_64"], "seconds": None},
+        {"number": 2, "jobs": ["cp312-manylinux_x86_64"], "seconds": None},
+    ]
+    lines = [line.split() for line in _plan("--shards", "2").stdout.splitlines()]
+    assert lines[2] == ["job", "image", "cache", "namespace", "shard", "estimate"]
+    assert [line[3:] for line in lines[3:5]] == [["1", "-"], ["2", "-"]]
+    assert lines[6:9] == [["shard", "jobs", "estimate"], ["1/2", "1", "-"], ["2/2", "1", "-"]]
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "x", "1001", "1.5"])
+def test_a_number_of_shards_that_cannot_be(count: str) -> None:
+    with pytest.raises(BadParameter):
+        _plan("--shards", count)

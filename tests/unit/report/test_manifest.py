@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.values import make_facts, make_inputs, make_request
+from wheelkiln.build.configuration import digest_configuration
 from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.outcome import Gate, GateVerdict, Outcome, RunResult, StageSeconds, Status, WheelFile
 from wheelkiln.cache.remote_use import RemoteUse
@@ -51,6 +52,7 @@ def test_what_was_built_from_what() -> None:
             "digest": "d" * 64,
             "epoch": 1_700_000_000,
             "size": 1000,
+            "configuration": digest_configuration(_REQUEST),
         }
     ]
     assert manifest["tools"] == {"wheelkiln": "0.1.0", "cibuildwheel": "4.3.3", "docker": "26.1.5"}
