@@ -117,6 +117,7 @@ _JOBS = st.builds(
         id=f"kern-{version}/{job_name(f'{python}-{platform}', variant)}",
         variant=variant,
         project="kern-amx" if variant == "amx" else "kern",
+        label="v4" if variant == "avx512" else "",
         version=version,
         estimate=seconds,
     ),
@@ -148,9 +149,9 @@ def test_shards_part_the_jobs_alike_on_every_machine(
 @given(_SETS, _COUNTS, st.booleans())
 def test_no_two_shards_have_jobs_of_one_file_name(jobs: list[Job], count: int, by_history: bool) -> None:
     numbers = cut_jobs(jobs, count, by_history=by_history).numbers
-    homes: dict[tuple[str, str, str], set[int]] = {}
+    homes: dict[tuple[str, str, str, str], set[int]] = {}
     for job in jobs:
-        homes.setdefault((job.project, job.version, job.identifier), set()).add(numbers[job.id])
+        homes.setdefault((job.project, job.version, job.label, job.identifier), set()).add(numbers[job.id])
     assert all(len(home) == 1 for home in homes.values())
 
 

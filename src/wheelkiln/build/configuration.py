@@ -6,6 +6,7 @@ import hashlib
 import json
 
 from wheelkiln.build.request import BuildRequest
+from wheelkiln.build.variant_label import properties_of
 
 __all__ = ["digest_configuration"]
 
@@ -23,6 +24,7 @@ def digest_configuration(request: BuildRequest) -> str:
     config = request.config.model_dump(mode="json", exclude={*_SELECTING, *_MACHINES_OWN})
     config["image"] = {key: value for key, value in config["image"].items() if key not in _OF_THE_MAKING}
     parts = {
+        "labels": {name: properties_of(it) for name, it in request.config.variants.items() if it.label},
         "config": config,
         "variant": request.variant.model_dump(mode="json", exclude={"arch", "index", "find_links"}),
         "project": request.settings.table,

@@ -55,7 +55,9 @@ def gather_editions(
             stack.enter_context(located_source(options, text, prepare=prepare))
             for text in dict.fromkeys(options.sources)
         ]
-        variants = [edition for source in _labelled(sources) for edition in _variants_of(source, options)]
+        variants = [
+            edition for source in _labelled(sources) for edition in _variants_of(source, options, prepare=prepare)
+        ]
         planner = _Planner(options, variants[0], engine)
         editions = tuple(map(planner.plan, variants))
         refuse_collisions([edition.plan for edition in editions])
@@ -81,7 +83,7 @@ def _labelled(sources: Sequence[LocatedSource]) -> list[LocatedSource]:
     return [replace(source, label=label) for source, label in zip(sources, labels, strict=True)]
 
 
-def _variants_of(source: LocatedSource, options: ProjectOptions) -> Iterator[LocatedSource]:
+def _variants_of(source: LocatedSource, options: ProjectOptions, *, prepare: bool) -> Iterator[LocatedSource]:
     known = source.loaded.config.variants
     unknown = [name for name in options.variant if name not in (known or (DEFAULT_VARIANT,))]
     if unknown:
@@ -89,16 +91,16 @@ def _variants_of(source: LocatedSource, options: ProjectOptions) -> Iterator[Loc
         raise UsageProblem(f"'{unknown[0]}' is not a variant of {source.origin}", hint=f"Its variants: {names}.")
     for name, settings in sorted(known.items()) if known else [(DEFAULT_VARIANT, VariantConfig())]:
         if not options.variant or name in options.variant:
-            yield _as_variant(source, name, settings)
+            yield _as_variant(source, name, settings, prepare=prepare)
 
 
-def _as_variant(source: LocatedSource, name: str, settings: VariantConfig) -> LocatedSource:
-    """Return the source with the variant's own configuration, facts and sdist."""
+def _as_variant(source: LocatedSource, name: str, settings: VariantConfig, *, prepare: bool) -> LocatedSource:
+    """Return the source with the variant's own configuration and facts, and its own sdist where that is asked for."""
     features = required_features(parse_isa(settings.isa, where=f"variants.{name}.isa"))
     asked = settings.image.model_copy(update={"requires": (*settings.image.requires, *features)})
     config = effective_config(source.loaded.config, settings.model_copy(update={"image": asked}))
     loaded = replace(source.loaded, config=config)
-    if source.prepared is None:
+    if source.prepared is None or not prepare:
         facts = publish_facts(source.facts, settings.project_name, settings.version_suffix, settings.requires)
         return replace(source, facts=facts, loaded=loaded, variant=name)
     prepared = _prepare(source, source.prepared, name, settings)

@@ -65,13 +65,13 @@ _Scope = tuple[str, ...]
 
 
 def _inseparable(jobs: Iterable[Job]) -> Iterable[list[Job]]:
-    """Put jobs together whose wheels could have the same name: those of one identifier, project and version.
+    """Put jobs together whose wheels could have the same name: those of one identifier, project, version and label.
 
     Jobs that another one's stable-ABI wheel serves are no jobs of the plan: they go where that one goes.
     """
-    groups: dict[tuple[str, str, str], list[Job]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, str], list[Job]] = defaultdict(list)
     for job in sorted(jobs, key=lambda job: job.id):
-        groups[job.project, job.version, job.identifier].append(job)
+        groups[job.project, job.version, job.label, job.identifier].append(job)
     return groups.values()
 
 

@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 from wheelkiln.build.outcome import Status
 from wheelkiln.errors import VerificationError
 from wheelkiln.report.manifest import MANIFEST_FORMAT, Manifest, ManifestJob
+from wheelkiln.verify.variant_label import split_label
 
 __all__ = ["MOST_BYTES", "parse_manifest"]
 
@@ -108,7 +109,7 @@ def _is_version(text: str) -> bool:
 def _is_wheel_name(name: str) -> bool:
     """Tell whether a name is a wheel's, and that of a file in the directory where it is looked for."""
     try:
-        parse_wheel_filename(name)
+        parse_wheel_filename(split_label(name)[0])
     except (InvalidWheelFilename, ValueError):
         return False
     return not set(name) & set("/\\\0") and name.isprintable()

@@ -47,6 +47,13 @@ def test_one_of_before_there_were_shards() -> None:
     assert parse_manifest(text, where="m.json").shards == ()
 
 
+def test_a_wheel_with_a_variant_label() -> None:
+    name = "kern-1.2-cp311-cp311-linux_x86_64-x86_64_v4.whl"
+    manifest = parse_manifest(_changed(lambda table: table["jobs"][0]["wheel"].update(name=name)), where="m.json")
+    assert manifest.jobs[0].wheel is not None
+    assert manifest.jobs[0].wheel.name == name
+
+
 def test_what_a_later_wheelkiln_adds_is_left_out() -> None:
     assert parse_manifest(_changed(lambda table: table.update(later=1)), where="m.json") == _MANIFEST
 
