@@ -14,7 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from load import Load, LoadCount
 from wheelkiln.build.stages import StageClock, plain_text, stage_of
+from wheelkiln.system.cgroups import anonymous_bytes, memory_cgroup
 from wheelkiln.system.process import ProcessRunner, mask_secrets
 
 _SAMPLE_SECONDS = 0.1
@@ -23,13 +25,14 @@ _KEPT_LINES = 60
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A finished command; tail holds the last lines that it printed."""
+    """A finished command; tail holds the last lines that it printed, load is of the compilers in its containers."""
 
     status: int
     seconds: float
     stages: dict[str, float]
     tail: tuple[str, ...]
     memory: int | None = None
+    load: Load | None = None
 
 
 def run_measured(
@@ -45,12 +48,12 @@ def run_measured(
         if line.strip():
             tail.append(line)
 
-    with MemoryWatch(containers) as memory:
+    with ContainerWatch(containers) as watch:
         started = time.monotonic()
         clock.begin("cibuildwheel")
         status = ProcessRunner().stream(argv, on_line=on_line, cwd=cwd, env=env)
         seconds = time.monotonic() - started
-    return Measured(status, round(seconds, 3), clock.finish(), tuple(tail), memory.peak)
+    return Measured(status, round(seconds, 3), clock.finish(), tuple(tail), watch.peak, watch.load.result())
 
 
 class StageReader:
@@ -88,16 +91,17 @@ class ContainerLabel:
     prefix: str
 
 
-class MemoryWatch:
-    """The peak of the anonymous memory of a command's containers, sampled ten times a second.
+class ContainerWatch:
+    """A command's containers, sampled ten times a second: the peak of their anonymous memory, and their compilers.
 
     The kernel's own peak of a container has the page cache in it, which grows with every file that is read until the
     machine is full: it says nothing about what the build needs. Needs docker on this machine and its cgroups;
-    otherwise peak stays None.
+    otherwise nothing is found.
     """
 
     def __init__(self, label: ContainerLabel | None) -> None:
         self.peak: int | None = None
+        self.load = LoadCount()
         self._label = label
         self._cgroups: list[Path] = []
         self._done = threading.Event()
@@ -159,25 +163,7 @@ class MemoryWatch:
                     now += anonymous_bytes((cgroup / "memory.stat").read_text(encoding="utf-8")) or 0
             if now:
                 self.peak = max(self.peak or 0, now)
-
-
-def memory_cgroup(text: str) -> Path | None:
-    """Return the directory of a process's memory cgroup, from its /proc/PID/cgroup (cgroups(7)): v1, else v2."""
-    entries = [line.partition(":")[2].partition(":") for line in text.splitlines()]
-    for controllers, _, path in entries:
-        if "memory" in controllers.split(","):
-            return Path(f"/sys/fs/cgroup/memory{path}")
-    controllers, colon, path = entries[0] if len(entries) == 1 else ("", "", "")
-    return Path(f"/sys/fs/cgroup{path}") if colon and not controllers else None
-
-
-def anonymous_bytes(text: str) -> int | None:
-    """Return a cgroup's anonymous memory, children included, from its memory.stat: total_rss in v1, anon in v2."""
-    for line in text.splitlines():
-        name, _, value = line.partition(" ")
-        if name in ("total_rss", "anon") and value.isdigit():
-            return int(value)
-    return None
+            self.load.sample(list(self._cgroups))
 
 
 def say(text: str) -> None:

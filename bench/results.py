@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from load import Load
+
 PLAIN = "cibuildwheel"
 MOUNTED = "cibuildwheel + ccache"
 OURS = "wheelkiln"
@@ -44,7 +46,7 @@ class Build:
 
     seconds is None when it failed (error says why) or was not what it had to be (note says what it was). memory is
     the peak of the containers' anonymous memory in bytes, outside the seconds before, between and after the jobs. None
-    stands for what could not be measured.
+    stands for what could not be measured. load is of the compilers in the containers.
     """
 
     project: str
@@ -59,6 +61,7 @@ class Build:
     memory: int | None = None
     jobs: tuple[Job, ...] = ()
     outside: float | None = None
+    load: Load | None = None
     error: str = ""
     note: str = ""
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,13 @@ _RECIPE = {
 """What write-ups of a mounted ccache set, and the log that its calls are counted from."""
 
 
-def measure_wheelkiln(subject: Subject, run: int, *, cold_only: bool = False) -> list[Build]:
-    """Build cold, then warm, then with nothing changed, then without the output directory, with a cache of its own."""
+def measure_wheelkiln(
+    subject: Subject, run: int, *, cold_only: bool = False, variables: Mapping[str, str] | None = None
+) -> list[Build]:
+    """Build cold, then warm, then with nothing changed, then without the output directory, with a cache of its own.
+
+    variables are added to the environment.
+    """
     scratch = _empty(subject.place / "wheelkiln")
     cache, output = scratch / "cache", scratch / "wheels"
     cache.mkdir()
@@ -60,7 +66,7 @@ def measure_wheelkiln(subject: Subject, run: int, *, cold_only: bool = False) ->
     for kind, options in ((COLD, ()), (WARM, ("--fresh",)), (UNCHANGED, ()), (STORE, ())):
         if kind == STORE:
             shutil.rmtree(output)
-        builds.append(_wheelkiln_build(subject, run, kind, cache, output, options))
+        builds.append(_wheelkiln_build(subject, run, kind, cache, output, options, variables or {}))
         if cold_only or builds[-1].error:
             break
     shutil.rmtree(scratch, ignore_errors=True)
@@ -68,13 +74,20 @@ def measure_wheelkiln(subject: Subject, run: int, *, cold_only: bool = False) ->
 
 
 def _wheelkiln_build(
-    subject: Subject, run: int, kind: str, cache: Path, output: Path, options: tuple[str, ...]
+    subject: Subject,
+    run: int,
+    kind: str,
+    cache: Path,
+    output: Path,
+    options: tuple[str, ...],
+    variables: Mapping[str, str],
 ) -> Build:
     say(f"{subject.name}: run {run}, {OURS}, {kind} ...")
     argv = [*wheelkiln_argv(subject, "build", cache), "--output-dir", str(output), *options]
     owner = hashlib.sha256(str(cache.resolve()).encode()).hexdigest()[:8]  # as wheelkiln names its runs
-    done = run_measured(argv, cwd=subject.place, env=_environment(), containers=ContainerLabel(_OUR_LABEL, f"{owner}-"))
-    build = Build(subject.name, OURS, kind, run, subject.identifiers, memory=done.memory)
+    environment = {**_environment(), **variables}
+    done = run_measured(argv, cwd=subject.place, env=environment, containers=ContainerLabel(_OUR_LABEL, f"{owner}-"))
+    build = Build(subject.name, OURS, kind, run, subject.identifiers, memory=done.memory, load=done.load)
     if done.status:
         return replace(build, error=reason_of(done.tail) or f"exit status {done.status}")
     manifest = json.loads((output / "wheelkiln-manifest.json").read_text(encoding="utf-8"))
@@ -142,7 +155,9 @@ def _cibuildwheel_build(build: Build, subject: Subject, config: Path, token: str
         done = run_measured(argv, cwd=subject.place, env=_environment(), containers=label)
     finally:
         _remove_containers(label)
-    return read_output(replace(build, memory=done.memory), done, _read_log(config.parent / "ccache" / "log"))
+    return read_output(
+        replace(build, memory=done.memory, load=done.load), done, _read_log(config.parent / "ccache" / "log")
+    )
 
 
 def read_output(build: Build, done: Measured, statistics: CompileStatistics | None) -> Build:

@@ -24,6 +24,12 @@ done | grep -E '^([a-z0-9_]+-[a-z0-9_]+-(linux-gnu|linux-musl)-|[a-z0-9_]+-linux
 done
 [ -e "$home/cc" ] || { echo "wheelkiln: no C compiler was found on $PATH" >&2; exit 1; }
 
+# A make that would end where it meets our jobserver is called through a program of ours. CMake looks for gmake first.
+make=$(make --version | sed -n -E '1s/^GNU Make ([0-9.]+).*$/\1/p')
+if [ "$(printf '%s\n' 4.4 "$make" | sort -V | head -n 1)" != 4.4 ]; then
+    for name in make gmake; do ln -sf /opt/wheelkiln/bin/wheelkiln-make "/opt/wheelkiln/toolchain/$name"; done
+fi
+
 # The builder (uid 1000), and the places that cibuildwheel writes to, usable by any uid: who builds with another uid
 # than 1000 keeps it, so that the mounted caches stay theirs.
 if ! getent passwd 1000 >/dev/null; then
@@ -51,6 +57,7 @@ bash /mnt/wheelkiln/features.sh "$compiler" >/opt/wheelkiln/toolchain.txt
     printf 'compiler %s\n' "$("$compiler" --version | head -n 1)"
     # musl's ldd tells its version and fails.
     { ldd --version 2>&1 || true; } | sed -n -E '1s/^.* ([0-9.]+)$/libc \1/p; s/^Version ([0-9.]+)$/libc musl \1/p'
+    printf 'make %s\n' "$make"
     for linker in ld ld.lld mold; do
         ! command -v "$linker" >/dev/null || printf '%s %s\n' "$linker" "$("$linker" --version | head -n 1)"
     done

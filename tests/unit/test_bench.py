@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from caches import Report
-from measure import Measured, StageReader, anonymous_bytes, memory_cgroup, reason_of
+from measure import Measured, StageReader, reason_of
 from results import (
     COLD,
     EVERY,
@@ -220,17 +220,6 @@ def test_overhead_table_judges_by_share_or_seconds() -> None:
     assert row_of(render_overhead(slow), "alpha", "median")[4:] == ["+2.0%", "+2.00 s"]
     assert row_of(render_overhead(short), "alpha", "median")[4:] == ["+18.0%", "+0.90 s"]
     assert row_of(render_overhead(bad), "alpha", "median")[4:] == ["+10.0%", "+2.00 s (too much)"]
-
-
-def test_memory_of_both_kinds_of_cgroups() -> None:
-    hybrid = "12:memory:/docker/abc\n5:cpu,cpuacct:/docker/abc\n0::/docker/abc\n"
-
-    assert memory_cgroup(hybrid) == Path("/sys/fs/cgroup/memory/docker/abc")
-    assert memory_cgroup("0::/system.slice/docker-abc.scope\n") == Path("/sys/fs/cgroup/system.slice/docker-abc.scope")
-    assert memory_cgroup("") is None
-    assert anonymous_bytes("cache 5\nrss 6\ntotal_cache 7\ntotal_rss 4096\n") == 4096
-    assert anonymous_bytes("anon 8192\nfile 1\n") == 8192
-    assert anonymous_bytes("") is None
 
 
 def test_project_settings_stay_and_ours_win(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wheelkiln.cache.settings import BUILD_DIR, ENVIRONMENT_DIR, CacheMount
@@ -45,6 +45,7 @@ class Invocation:
     cibuildwheel's own environment brings, so that no secret is written to a file or seen in a process list.
     network is the engine's name of the container's network. has_environment tells whether the build environment is
     among the mounts; else the frontend makes one. variant has the settings that the project's own are merged with.
+    The engine writes the container's id to id_file.
     """
 
     jobs: tuple[Job, ...]
@@ -60,6 +61,7 @@ class Invocation:
     network: str = "default"
     has_environment: bool = False
     variant: VariantConfig = field(default_factory=VariantConfig)
+    id_file: Path | None = None
 
 
 def render_cibuildwheel_config(
@@ -162,6 +164,7 @@ def render_create_args(invocation: Invocation, config: Config) -> list[str]:
         "--security-opt=no-new-privileges",
         *network,
         invocation.label,
+        *([f"--cidfile={invocation.id_file}"] if invocation.id_file else []),
         *(_mount(mount.source, mount.target, read_only=mount.read_only) for mount in invocation.mounts),
         *(_mount(mount.source, mount.target, read_only=True) for mount in invocation.read_only),
         *(f"--env={name}={value}" for name, value in sorted(invocation.environment.items())),

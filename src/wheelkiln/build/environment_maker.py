@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Self
 
 from wheelkiln.build.cibuildwheel_config import ReadOnlyMount, render_create_args
+from wheelkiln.build.cores import Cores
 from wheelkiln.build.environments import (
     backend_memory,
     environment_directory,
@@ -220,8 +221,8 @@ def _run_container(
 
     Of the caches only uv's is mounted, and only where an environment is made.
     """
-    # What is known of the environment is not there to be mounted yet, and nothing is cached remotely.
-    without = replace(request, environments={}, remote=None)
+    # What is known of the environment is not there to be mounted yet, nothing is cached remotely, no job has its cores.
+    without = replace(request, environments={}, remote=None, cores=Cores())
     invocation = make_invocation(without, (place.job,), place.job_dir / "mount", place.run_id)
     invocation = replace(
         invocation,

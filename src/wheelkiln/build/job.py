@@ -15,6 +15,7 @@ from wheelkiln.build.call_records import keep_calls, with_call_log
 from wheelkiln.build.cibuildwheel_config import merge_variant_variables, render_cibuildwheel_config, write_toml
 from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
+from wheelkiln.build.memory_watch import watching_memory
 from wheelkiln.build.outcome import Event, Outcome, StageStarted, Status, WheelFile
 from wheelkiln.build.remote_watch import watching_remote
 from wheelkiln.build.request import (
@@ -37,6 +38,7 @@ from wheelkiln.verify.tags import check_wheel
 
 __all__ = ["JobResult", "run_job"]
 
+_ID_FILE = "container-id"
 _DROPPED_VARIABLES = ("GITHUB_STEP_SUMMARY",)
 _FIXED_VARIABLES = {"CIBW_LOG_FOLD_MODE": "disabled", "DOCKER_CLI_HINTS": "false", "PYTHONUTF8": "1"}
 
@@ -99,7 +101,10 @@ def run_job(
     try:
         with path.open("w", encoding="utf-8") as file:
             log = _Log(job, file, clock, emit)
-            with watching_remote(request, job_dir, emit) as remote:
+            with (
+                watching_remote(request, job_dir, emit) as remote,
+                watching_memory(request.engine, job_dir / _ID_FILE) as memory,
+            ):
                 request, outcome = _build(request, job, job_dir, maker, log, may_land)
         keep_calls(request, job, job_dir, log.lines, outcome)
     finally:
@@ -114,6 +119,7 @@ def run_job(
             statistics=_read_statistics(job_dir),
             log=path,
             remote=remote.use,
+            memory=memory.peak,
             requirements=tuple(pin.requirement for pin in known.locked.pins) if known else (),
         ),
         request,
@@ -149,7 +155,7 @@ def _build(
 
 def _run_cibuildwheel(request: BuildRequest, job: Job, job_dir: Path, run_id: str, log: _Log) -> int:
     invocation = make_invocation(request, (job,), job_dir / "mount", run_id)
-    invocation = with_call_log(invocation, request.examination)
+    invocation = replace(with_call_log(invocation, request.examination), id_file=job_dir / _ID_FILE)
     make_cache_directories(invocation.mounts, container_user(request).owner)
     (job_dir / "tmp").mkdir()
     config_file = job_dir / "cibuildwheel.toml"

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Ledger", "LedgerEntry", "PastJob", "ledger_of"]
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
+_PEAKS = 5
+"""Builds of a job of which the highest peak counts: one that found everything in the cache says little."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS job (
     number INTEGER PRIMARY KEY,
@@ -36,11 +38,14 @@ CREATE TABLE IF NOT EXISTS job (
     size INTEGER,
     stages TEXT NOT NULL,
     statistics TEXT,
-    run TEXT NOT NULL DEFAULT ''
+    run TEXT NOT NULL DEFAULT '',
+    memory INTEGER
 );
 CREATE INDEX IF NOT EXISTS job_by_key ON job (key, status);
 CREATE INDEX IF NOT EXISTS job_by_project ON job (project, job_id, status);
 """
+_LATER_COLUMNS = ((2, "run TEXT NOT NULL DEFAULT ''"), (3, "memory INTEGER"))
+"""What an older file lacks, with the version that brought it."""
 _INPUTS_SCHEMA = """
 CREATE TABLE IF NOT EXISTS last_inputs (
     project TEXT NOT NULL,
@@ -105,7 +110,7 @@ class Ledger:
         with self._connection() as connection:
             connection.execute(
                 "INSERT INTO job (key, project, version, job_id, status, finished, seconds, wheel, sha256, size, "
-                "stages, statistics, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "stages, statistics, run, memory) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     key,
                     project,
@@ -120,6 +125,7 @@ class Ledger:
                     stages,
                     statistics,
                     run,
+                    outcome.memory,
                 ),
             )
 
@@ -155,6 +161,19 @@ class Ledger:
             rows = connection.execute(
                 "SELECT job_id, seconds FROM job WHERE project = ? AND status = ? ORDER BY number",
                 (project, Status.BUILT),
+            ).fetchall()
+        return dict(rows)
+
+    def peaks(self, project: str) -> Mapping[str, int]:
+        """Return the highest memory, in bytes, of each job's last good builds; what compiled nothing needed little."""
+        if not self._path.exists():
+            return {}
+        with self._connection() as connection:
+            rows = connection.execute(
+                "SELECT job_id, MAX(memory) FROM (SELECT job_id, memory, ROW_NUMBER() OVER "
+                "(PARTITION BY job_id ORDER BY number DESC) AS age FROM job "
+                "WHERE project = ? AND status = ? AND memory IS NOT NULL) WHERE age <= ? GROUP BY job_id",
+                (project, Status.BUILT, _PEAKS),
             ).fetchall()
         return dict(rows)
 
@@ -198,8 +217,10 @@ class Ledger:
         version = _version_of(connection)
         if version < _SCHEMA_VERSION:
             connection.execute("BEGIN IMMEDIATE")  # of several runs that find an old ledger one renews it
-            if _version_of(connection) == 1:
-                connection.execute("ALTER TABLE job ADD COLUMN run TEXT NOT NULL DEFAULT ''")
+            found = _version_of(connection)
+            for since, column in _LATER_COLUMNS:
+                if 0 < found < since:
+                    connection.execute(f"ALTER TABLE job ADD COLUMN {column}")
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")

@@ -60,7 +60,8 @@ class Outcome:
     seconds is the wall time of this run's work. message and hint say why it failed; covered_by names the wheel
     that serves a covered job. statistics is None when the compile cache was not asked, remote when there was no
     remote one. requirements are those of the build environment, with their versions. from_store tells whether a
-    reused wheel came from the wheel store rather than lying in the output directory.
+    reused wheel came from the wheel store rather than lying in the output directory. memory is the container's peak in
+    bytes, None where it could not be read.
     """
 
     job: Job
@@ -77,6 +78,7 @@ class Outcome:
     requirements: tuple[str, ...] = ()
     from_store: bool = False
     remote: RemoteUse | None = None
+    memory: int | None = None
 
     @property
     def good(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from wheelkiln.build.cibuildwheel_config import Invocation, ReadOnlyMount, render_cibuildwheel_config
+from wheelkiln.build.cores import Cores
 from wheelkiln.cache.lock import Lock, LockedEnvironment
 from wheelkiln.cache.remote import Ask, ask_server
 from wheelkiln.cache.settings import (
@@ -92,7 +93,7 @@ class BuildRequest:
     by job id. read_pip asks pip, which takes longer than a run that builds nothing: only what needs its settings
     calls it. cold_cache is a directory for the compile cache of this run alone; what is built with it is not
     recorded. ask_remote asks a server whether it serves; remote is the remote compile cache of a job, None where
-    there is none to use.
+    there is none to use. cores are those of a job.
     """
 
     plan: Plan
@@ -118,6 +119,7 @@ class BuildRequest:
     ask_remote: Ask = ask_server
     remote: RemoteAddress | None = None
     variant: VariantConfig = field(default_factory=VariantConfig)
+    cores: Cores = field(default_factory=Cores)
 
     @property
     def pip(self) -> PipSettings:
@@ -158,8 +160,9 @@ def make_invocation(request: BuildRequest, jobs: tuple[Job, ...], job_dir: Path,
             *_read_only_mounts(request),
             *_environment_mount(request, jobs),
             *_remote_mount(request, job_dir),
+            *request.cores.mounts,
         ),
-        environment=_environment(request, jobs[0]),
+        environment={**request.cores.environment(), **_environment(request, jobs[0])},
         passed=(*container_network_environment(request), *remote_environment(request)),
         network="none" if request.offline else request.config.container.network,
         has_environment=jobs[0].id in request.environments,

@@ -5,23 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from wheelkiln.build.cores import Cores
+from wheelkiln.build.crew import run_jobs
 from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.elsewhere import is_made_elsewhere
 from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.environments import prune_environments
 from wheelkiln.build.gate import Restored, cache_is_empty, judge_hits
 from wheelkiln.build.job import JobResult, run_job
+from wheelkiln.build.needs import budget_of, make_schedule
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
 from wheelkiln.build.request import BuildRequest, JobInputs
 from wheelkiln.build.reuse import Shelf, find_covering, know_environments, known_images, make_shelf
 from wheelkiln.build.runs import remove_dead_containers, run_directory
-from wheelkiln.build.schedule import Schedule
 from wheelkiln.cache.records import JobRecord, read_latest_record
 from wheelkiln.cache.remote import choose_remote
 from wheelkiln.cache.settings import compile_cache, ignored_options
@@ -34,6 +35,7 @@ from wheelkiln.image.provenance import read_provenance
 from wheelkiln.image.provide import BuiltImage, ImageProvider
 from wheelkiln.plan.model import ImageSpec, Job, job_name
 from wheelkiln.system.files import make_directory, naming_storage_errors, remove_leftovers
+from wheelkiln.system.jobserver import serving
 from wheelkiln.system.locks import exclusive
 
 __all__ = ["provide_images", "run_build"]
@@ -104,7 +106,7 @@ def _build_missing(
     shelf = make_shelf(run, known, images)
     restored = _look_at_cache(shelf)
     remote = None if run.first.cold_cache else _choose_remote(run.first, emit)
-    jobs = _Jobs(shelf, run_id, run_dir, emit, remote)
+    jobs = _Jobs(shelf, run_id, run_dir, emit, remote, images)
     try:
         outcomes = jobs.run()
     finally:
@@ -187,7 +189,7 @@ def _remember_use(request: BuildRequest) -> None:
 
 
 class _Jobs:
-    """The jobs of a run: those that wait, those that run in threads, and what became of the others.
+    """The jobs of a run as work, and what became of them.
 
     inputs are what went into those that were built, by their ids.
     """
@@ -198,13 +200,13 @@ class _Jobs:
         run_id: str,
         run_dir: Path,
         emit: Callable[[Event], None],
-        remote: RemoteAddress | None = None,
+        remote: RemoteAddress | None,
+        images: Sequence[BuiltImage],
     ) -> None:
         self._shelf, self._run_id, self._run_dir, self._emit = shelf, run_id, run_dir, emit
-        self._run = run = shelf.run
+        self._tools = {image.reference: dict(image.tools) for image in images}
+        self._run = shelf.run
         self._maker = EnvironmentMaker(run_id, run_dir)
-        self._waiting = [job for _, job in run.in_order()]
-        self._running: dict[Future[JobResult], Job] = {}
         self._ended: dict[str, Outcome] = {}
         self.inputs: dict[str, JobInputs] = {}
         self._remote = remote
@@ -216,60 +218,30 @@ class _Jobs:
 
         One that an earlier abi3 or py3-none wheel serves is not built again.
         """
-        order = [job.id for job in self._waiting]
-        with self._maker, ThreadPoolExecutor(max_workers=len(self._waiting)) as pool:
-            self._expect_environments()
-            schedule = self._schedule()
-            try:
-                while self._waiting or self._running:
-                    self._start(pool, schedule)
-                    done, _ = wait(self._running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        self._end(future)
-            except BaseException:
-                self._run.engine.runner.stop()
-                raise
-        return [self._ended[job_id] for job_id in order]
+        jobs = tuple(job for _, job in self._run.in_order())
+        with self._maker, serving(self._run_dir / "jobserver", budget_of(self._run)) as server:
+            schedule = make_schedule(self._shelf, self._tools, served=server.directory is not None)
+            for job in schedule.ordered(self._run.jobs):  # environments are made ahead, where it can be told now
+                if self._shelf.locate(job) is None:
+                    self._maker.expect(self._shelf.known[job.id], job)
+            ended = run_jobs(jobs, schedule, server, self)
+        return [ended[job.id] for job in jobs]
 
-    def _expect_environments(self) -> None:
-        """Have the environments made ahead of the jobs that will be built, as far as that can be told now."""
-        for job in self._run.jobs:
-            if self._shelf.locate(job) is None:
-                self._maker.expect(self._shelf.known[job.id], job)
+    def skip(self, job: Job) -> Outcome | None:
+        """End a job that an earlier wheel serves, or that was built before."""
+        outcome = find_covering(job, self._ended.values()) or self._shelf.reuse(job)
+        return self._note(outcome) if outcome else None
 
-    def _schedule(self) -> Schedule:
-        jobs, config = self._waiting, self._run.config
-        return Schedule(
-            jobs=tuple(jobs),
-            cpus=self._run.host.cpus,
-            limit=None if config.jobs == "auto" else config.jobs,
-            covering={skipped.id: skipped.covered_by for skipped in self._run.skipped if skipped.covered_by},
-            warm=[job.id for job in jobs if self._shelf.was_built(job)],
-            apart={job.id for job in jobs if _keeps_pythons_apart(self._shelf.known[job.id])},
-        )
+    def prepare(self, job: Job, cores: Cores) -> Callable[[], JobResult]:
+        """Begin a job."""
+        self._emit(JobStarted(job))
+        job_dir = self._run_dir / job.directory
+        job_dir.mkdir()
+        request = replace(self._shelf.known[job.id], remote=self._remote, cores=cores)
+        return partial(run_job, request, job, job_dir, self._maker, self._emit, partial(self._may_land, job))
 
-    def _start(self, pool: Executor, schedule: Schedule) -> None:
-        """Start every job that may; those that need no work end at once."""
-        for job in tuple(self._waiting):
-            running = [other.id for other in self._running.values()]
-            outcome = find_covering(job, self._ended.values())
-            if outcome is None and not schedule.may_start(job, running, self._ended):
-                continue
-            self._waiting.remove(job)
-            outcome = outcome or self._shelf.reuse(job)
-            if outcome is not None:
-                self._note(outcome)
-                continue
-            self._emit(JobStarted(job))
-            job_dir = self._run_dir / job.directory
-            job_dir.mkdir()
-            request = replace(self._shelf.known[job.id], remote=self._remote)
-            work = partial(run_job, request, job, job_dir, self._maker, self._emit, partial(self._may_land, job))
-            self._running[pool.submit(work)] = job
-
-    def _end(self, future: Future[JobResult]) -> None:
-        self._running.pop(future)
-        result = future.result()
+    def finish(self, result: JobResult) -> Outcome:
+        """Record how a job ended."""
         _stop_when_engine_died(result.request, result.outcome, self._emit)
         outcome = result.outcome
         if self._run.first.cold_cache is None:
@@ -278,11 +250,15 @@ class _Jobs:
                 self.inputs[outcome.job.id] = self._shelf.inputs(result.request, outcome.job)
         if outcome.remote is not None and outcome.remote.given_up:
             self._remote = None
-        self._note(result.outcome)
+        return self._note(outcome)
 
-    def _note(self, outcome: Outcome) -> None:
+    def stop(self) -> None:
+        self._run.engine.runner.stop()
+
+    def _note(self, outcome: Outcome) -> Outcome:
         self._ended[outcome.job.id] = outcome
         self._emit(JobEnded(outcome))
+        return outcome
 
     def _may_land(self, job: Job, name: str) -> bool:
         """Tell whether a wheel is the first of its name in all shards: two jobs may make the same stable-ABI wheel."""
@@ -292,12 +268,6 @@ class _Jobs:
             first = name not in self._landed
             self._landed.add(name)
             return first
-
-
-def _keeps_pythons_apart(request: BuildRequest) -> bool:
-    """Whether flags come from the interpreter: those of CMake and Meson do not, and one setting makes them alike."""
-    own_flags = request.source.facts.backend.name.partition(".")[0] in ("scikit_build_core", "mesonpy")
-    return not own_flags and request.config.cache.share_between_pythons != "flags"
 
 
 def _stop_when_engine_died(request: BuildRequest, outcome: Outcome, emit: Callable[[Event], None]) -> None:

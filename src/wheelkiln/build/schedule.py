@@ -1,79 +1,199 @@
-"""Which job may start now: pure decisions over what runs and what has ended."""
+"""Which job may start now, and with how many cores: pure decisions over what waits, runs and has ended."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
 
 from wheelkiln.build.outcome import Outcome, Status
 from wheelkiln.plan.model import Job
 
-__all__ = ["Schedule"]
+__all__ = ["Need", "Parallelism", "Schedule", "Start"]
 
 _WARM = 0.9
 """Share of hits from which on a job is taken for one that hardly compiles."""
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """Decides from the plan's order, how many may run, and who is known to find everything in the cache.
+class Parallelism(StrEnum):
+    """How a job's compilers keep to a number of cores.
 
-    limit is the most jobs at a time, None to decide by what they will find in the compile cache: jobs that compile
-    keep every core busy by themselves and run one after another, jobs that only fetch run side by side, as many as
-    there are cpus. covering maps a job to the one whose stable-ABI wheel may serve it. warm are the jobs that were
-    built before from the same inputs. apart are the jobs whose code for CPython before 3.12 is compiled with other
-    flags than that for later ones, so that neither finds what the other compiled.
+    serial: one compiler at a time. served: a client of the jobserver, which takes cores when it can use them. told: by
+    variables that say how many to use. whole: nothing keeps it from using all.
+    """
+
+    SERIAL = "serial"
+    SERVED = "served"
+    TOLD = "told"
+    WHOLE = "whole"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What is known of a job before it starts.
+
+    memory is its known peak in bytes, None when it is not known. warm tells that it was built before from the same
+    inputs, so that it will find what it compiles. Jobs of one kind may find what another of them compiled; shares
+    tells whether that is worth waiting for the first one.
+    """
+
+    parallelism: Parallelism = Parallelism.SERIAL
+    memory: int | None = None
+    warm: bool = False
+    kind: Hashable = None
+    shares: bool = True
+
+    @property
+    def waits(self) -> bool:
+        """Whether it may have to wait for the first of its kind.
+
+        While that one runs serially, the other cores have nothing better to do than to compile the same.
+        """
+        return self.shares and not self.warm and self.parallelism is not Parallelism.SERIAL
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A job that may start, the cores that are taken for it, and how many it is told to use."""
+
+    job: Job
+    cores: int
+    told: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Decides for the jobs of one machine within a budget of cores and memory.
+
+    limit is the most jobs at a time, None for as many as there are cores; with one the plan's order is kept. memory is
+    in bytes, None where it is not known. covering maps a job to the one whose stable-ABI wheel may serve it.
     """
 
     jobs: Sequence[Job]
-    cpus: int
+    cores: int
     limit: int | None = None
+    memory: int | None = None
     covering: Mapping[str, str] = field(default_factory=dict)
-    warm: Collection[str] = ()
-    apart: Collection[str] = ()
+    needs: Mapping[str, Need] = field(default_factory=dict)
+
+    @property
+    def budget(self) -> int:
+        """The cores that all jobs together may use; a limit above their number is the user's word."""
+        return max(self.cores, self.limit or 1)
 
     @property
     def width(self) -> int:
         """The most jobs that will ever run at a time."""
-        return min(self.limit or self.cpus, len(self.jobs)) or 1
+        return max(1, min(self.limit or self.budget, len(self.jobs)))
 
-    def may_start(self, job: Job, running: Collection[str], ended: Mapping[str, Outcome]) -> bool:
-        """Tell whether a job that waits may start beside those that run."""
-        if self._waits_for_another(job, ended):
+    def next(self, waiting: Sequence[Job], running: Mapping[str, int], ended: Mapping[str, Outcome]) -> Start | None:
+        """Return the job that may start now beside those that run, None when all have to wait.
+
+        waiting is in the plan's order, running maps ids to the cores taken. Where nothing runs, one may always start.
+        """
+        free = self.budget - sum(running.values())
+        if not waiting or len(running) >= self.width or (running and free < 1):
+            return None
+        warm = self._warm_kinds(ended)
+        ready = [job for job in waiting if not self._waits(job, ended, warm)]
+        if self.limit == 1:
+            return Start((ready or waiting)[0], self.budget, self.budget)
+        ready = [job for job in ready if not self._steps_back(job, waiting, running)]
+        fitting = [job for job in self._in_order(ready, warm) if self._fits(job, running)]
+        if fitting:
+            return self._start(fitting, free, len(running))
+        return None if running else self._start(ready or waiting, free, 0)
+
+    def ordered(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return jobs in the order in which they would start if all could."""
+        return list(jobs) if self.limit == 1 else self._in_order(jobs, frozenset())
+
+    def _start(self, candidates: Sequence[Job], free: int, running: int) -> Start:
+        """Start the first, with its share of what is free; who asks for cores later begins with one."""
+        job = candidates[0]
+        told = max(1, free // max(1, min(len(candidates), self.width - running)))
+        match self._need(job).parallelism:
+            case Parallelism.WHOLE:
+                return Start(job, self.budget, self.budget)
+            case Parallelism.TOLD:
+                return Start(job, told, told)
+            case _:
+                return Start(job, 1, told)
+
+    def _waits(self, job: Job, ended: Mapping[str, Outcome], warm: frozenset[Hashable]) -> bool:
+        """A job waits for the wheel that may serve it, and for the first of its kind where that fills the cache."""
+        covering, need = self.covering.get(job.id, job.id), self._need(job)
+        if covering != job.id and covering not in ended:
+            return True
+        seed = self._seeds[need.kind]
+        return need.waits and need.kind not in warm and seed != job.id and seed not in ended
+
+    def _steps_back(self, job: Job, waiting: Sequence[Job], running: Mapping[str, int]) -> bool:
+        """An emulated job gets what native ones leave: none waits, and none that runs could use more cores."""
+        if not job.emulated:
             return False
+        native = [other for other in map(self._by_id.get, running) if other is not None and not other.emulated]
+        greedy = any(self._need(other).parallelism is Parallelism.SERVED for other in native)
+        return greedy or any(not other.emulated for other in waiting)
+
+    def _in_order(self, jobs: Sequence[Job], warm: frozenset[Hashable]) -> list[Job]:
+        """Those that others wait for, then those that compile, then the longest; one of unknown length may be that."""
+
+        def rank(job: Job) -> tuple[bool, bool, bool, float]:
+            need, seconds = self._need(job), math.inf if job.estimate is None else job.estimate
+            return job.emulated, job.id not in self._leaders, need.warm or need.kind in warm, -seconds
+
+        return sorted(jobs, key=rank)
+
+    def _fits(self, job: Job, running: Mapping[str, int]) -> bool:
+        """Known peaks must fit together; a job that may use all cores runs alone."""
         if not running:
             return True
-        if self.limit is not None:
-            return len(running) < self.limit
-        others = [other for other in self.jobs if other.id in running]
-        return len(running) < self.cpus and all(self._is_warm(entry, ended) for entry in (job, *others))
+        if self._need(job).parallelism is Parallelism.WHOLE:
+            return False
+        peak = self._peak(job.id)
+        return self.memory is None or not peak or sum(map(self._peak, running)) + peak <= self.memory
 
-    def _waits_for_another(self, job: Job, ended: Mapping[str, Outcome]) -> bool:
-        """A job waits for the wheel that may serve it, and for the first of its kind to fill the cache."""
-        if self.covering.get(job.id, job.id) not in {*ended, job.id}:
-            return True
-        return not (self._is_warm(job, ended) or self._seed(job).id in {*ended, job.id})
+    def _peak(self, job_id: str) -> int:
+        """The job's known peak, else the highest of its kind; what is not known counts as nothing."""
+        need = self.needs.get(job_id, _UNKNOWN)
+        return self._peaks.get(need.kind, 0) if need.memory is None else need.memory
 
-    def _is_warm(self, job: Job, ended: Mapping[str, Outcome]) -> bool:
-        """Built before from the same inputs, or the last of its kind hardly compiled."""
-        if job.id in self.warm:
-            return True
-        rates = [
-            outcome.statistics.hit_rate
+    def _warm_kinds(self, ended: Mapping[str, Outcome]) -> frozenset[Hashable]:
+        """Return the kinds of which the last job that was built hardly compiled."""
+        rates = {
+            self._need(outcome.job).kind: outcome.statistics.hit_rate
             for outcome in ended.values()
-            if outcome.status is Status.BUILT and self._kind(outcome.job) == self._kind(job) and outcome.statistics
-        ]
-        return bool(rates) and (rates[-1] is None or rates[-1] >= _WARM)
+            if outcome.status is Status.BUILT and outcome.statistics
+        }
+        return frozenset(kind for kind, rate in rates.items() if rate is None or rate >= _WARM)
 
-    def _seed(self, job: Job) -> Job:
-        return next(other for other in self.jobs if self._kind(other) == self._kind(job))
+    def _need(self, job: Job) -> Need:
+        return self.needs.get(job.id, _UNKNOWN)
 
-    def _kind(self, job: Job) -> tuple[str, str, bool]:
-        """Jobs of one kind have the same image, cache namespace and flags: what one compiles, the others may find."""
-        return job.image, job.namespace, job.id in self.apart and _is_before_312(job)
+    @cached_property
+    def _by_id(self) -> Mapping[str, Job]:
+        return {job.id: job for job in self.jobs}
+
+    @cached_property
+    def _seeds(self) -> Mapping[Hashable, str]:
+        """The id of the first job of each kind."""
+        return {self._need(job).kind: job.id for job in reversed(self.jobs)}
+
+    @cached_property
+    def _leaders(self) -> frozenset[str]:
+        """The ids of those that another job may wait for."""
+        seeds = {self._seeds[self._need(job).kind] for job in self.jobs if self._need(job).waits}
+        return frozenset(seeds | {covering for job, covering in self.covering.items() if job in self._by_id})
+
+    @cached_property
+    def _peaks(self) -> Mapping[Hashable, int]:
+        peaks: dict[Hashable, int] = {}
+        for need in self.needs.values():
+            peaks[need.kind] = max(peaks.get(need.kind, 0), need.memory or 0)
+        return peaks
 
 
-def _is_before_312(job: Job) -> bool:
-    version = re.match(r"cp3(\d+)", job.identifier)
-    return version is not None and int(version[1]) < 12  # noqa: PLR2004 - its CFLAGS have -fwrapv
+_UNKNOWN = Need()

@@ -47,6 +47,7 @@ _WORTH_SAYING = 0.9
 @click.option("--output-dir", "-o", default="wheelhouse", show_default=True, metavar="DIR", help="Where wheels land.")
 @click.option("--engine", type=click.Choice([name.value for name in EngineName]), help="Default: the one that answers.")
 @click.option("--cache-read-only", is_flag=True, help="Add nothing to any cache: for sources that are not trusted.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Most jobs side by side; 1: in order.")
 @click.option("--fresh", is_flag=True, help="Build again what is already there.")
 @click.option("--no-store", is_flag=True, help="Neither take wheels from the wheel store nor keep them there.")
 @click.option("--lock", "lock_file", type=click.Path(path_type=Path), help="Lock to use; default: the project's.")
@@ -92,7 +93,7 @@ def command(
             print_skipped(run.skipped, err=True)
             raise NothingSelectedError("nothing is left to build", hint="'wheelkiln plan' explains the selection.")
         if run.jobs:
-            with make_progress(run.jobs) as progress:
+            with make_progress(run.jobs, run.host.environ) as progress:
                 result = run_build(run, progress.on_event, progress.on_log)
         else:
             result = RunResult((), (), 0.0)

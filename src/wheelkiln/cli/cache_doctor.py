@@ -100,5 +100,5 @@ def _run(options: ProjectOptions, engine: str | None) -> Comparison:
         variables, notices = merge_environment_variables(located.host.environ, tests=False)
         print_notices((*plan.notices, *notices))
         request = replace(make_request(located, inputs, plan, found), variables=variables, tests=False, fresh=True)
-        with make_progress(plan.jobs) as progress:
+        with make_progress(plan.jobs, located.host.environ) as progress:
             return examine_job(request, plan.jobs[0], progress.on_event, progress.on_log)

@@ -47,7 +47,7 @@ def command(
         chosen = replace(chosen, plan=replace(chosen.plan, jobs=chosen.plan.jobs[:1]))
         request = make_build_request(chosen, found, Path(output_dir))
         request = replace(request, lock=read_lock(chosen.located, lock_file))
-        with make_progress(chosen.plan.jobs) as progress:
+        with make_progress(chosen.plan.jobs, chosen.located.host.environ) as progress:
             result = compare_cold(request, progress.on_event, progress.on_log)
     if record:
         _record(request.output_dir, result)

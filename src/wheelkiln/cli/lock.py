@@ -49,7 +49,7 @@ def command(output: Path | None, engine: str | None, upgrade: bool, check: bool,
         found = find_engine(located.runner, EngineName(engine) if engine else None)
         requests = [make_request(one.located, one.inputs, one.plan, found) for one in editions if one.plan.jobs]
         run = RunRequest(tuple(requests))
-        with make_progress(run.jobs) as progress:
+        with make_progress(run.jobs, run.host.environ) as progress:
             pinned = make_lock(run, None if upgrade else previous, progress.on_event, progress.on_log)
         made = Lock(located.origin, pinned)
     text = render_lock(_with_others(made, previous))

@@ -44,6 +44,7 @@ class _MainGroup(LazyGroup):
     cls=_MainGroup,
     lazy=_COMMANDS,
     prefix="wheelkiln.cli.",
+    hidden=("simulate",),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 ok, 2 usage, 3 configuration, 4 nothing selected, 5 drift, 6 environment, 7 build, "
     "8 verification, 9 cache gate, 130 interrupted.",

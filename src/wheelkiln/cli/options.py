@@ -65,6 +65,7 @@ class ProjectOptions:
     variant: tuple[str, ...] = ()
     versions: str = ""
     cache_read_only: bool = False
+    jobs: int | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -93,6 +94,7 @@ class ProjectOptions:
             "image.base": self.base,
             "cache.dir": self.cache_dir,
             "cache.mode": "read-only" if self.cache_read_only else None,
+            "jobs": self.jobs,
         }
         return {key: value for key, value in given.items() if value}
 

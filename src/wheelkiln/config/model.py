@@ -260,8 +260,11 @@ class Config(Section):
     musl_policy: MuslPolicy = "musllinux_1_2"
     """musllinux policy that the wheels must fulfil."""
     jobs: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    """How many jobs run side by side. `auto` runs jobs that compile one after another, since each keeps every core
-    busy, and those that find nearly everything in the cache side by side."""
+    """The most jobs that run side by side. `auto`: as many as this machine has cores; their compilers together keep to
+    the cores. `1`: one after another, in the plan's order. With more than there are cores, that many jobs run."""
+    max_memory: Literal["auto"] | Size = "auto"
+    """Memory that jobs which run side by side may need together, as far as it is known what each needed before
+    (`6G`, `6Gi`). `auto` is what this machine has available when the run begins."""
     frontend: Frontend = Frontend.BUILD
     """Build frontend that makes the wheel, in the environment that wheelkiln provides."""
     index: tuple[IndexUrl, ...] = ()

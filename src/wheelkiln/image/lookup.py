@@ -25,6 +25,7 @@ _STEPS = (
     ("finish.sh", "links, the builder user, checks"),
     ("repair.py", "wheelkiln-repair"),
     ("environment.py", "wheelkiln-environment"),
+    ("make.sh", "wheelkiln-make"),
     ("/opt/wheelkiln/links", "what keeps links with link-time optimisation"),
 )
 

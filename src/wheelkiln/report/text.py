@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from wheelkiln.build.outcome import Gate, GateVerdict, Outcome, Status
 from wheelkiln.cache.sharing import Sharing
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.plan.model import Skipped
 
-__all__ = ["format_cache", "format_seconds", "format_sharing", "format_size", "group_skipped"]
-from wheelkiln.build.outcome import Gate, GateVerdict
-
-__all__ = ["format_cache", "format_gate", "format_seconds", "format_size", "group_skipped"]
+__all__ = [
+    "format_cache",
+    "format_gate",
+    "format_outcome",
+    "format_seconds",
+    "format_sharing",
+    "format_size",
+    "group_skipped",
+]
 
 
 def format_seconds(seconds: float | None) -> str:
@@ -39,6 +45,20 @@ def format_cache(statistics: CompileStatistics | None, *, links: bool = True) ->
         return "no calls"
     text = f"{statistics.hits}/{statistics.calls} hits"
     return f"{text}, {statistics.link_hits}/{statistics.links} LTO links" if links and statistics.links else text
+
+
+def format_outcome(outcome: Outcome) -> str:
+    """Say in a line what became of a job."""
+    job_id = outcome.job.id
+    match outcome.status:
+        case Status.BUILT:
+            return f"{job_id}: built in {format_seconds(outcome.seconds)}, {format_cache(outcome.statistics)}"
+        case Status.REUSED:
+            return f"{job_id}: unchanged since it was built{', from the wheel store' if outcome.from_store else ''}"
+        case Status.COVERED:
+            return f"{job_id}: served by {outcome.covered_by}"
+        case _:
+            return f"{job_id}: {outcome.status} after {format_seconds(outcome.seconds)}: {outcome.message}"
 
 
 def format_gate(gate: Gate) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from wheelkiln.errors import UsageProblem
+from wheelkiln.system.cgroups import available_memory
 from wheelkiln.system.emulation import read_emulated
 
 __all__ = ["CA_VARIABLES", "PROXY_VARIABLES", "HostFacts", "read_host"]
@@ -34,6 +35,7 @@ class HostFacts:
 
     machine is the kernel's name of the architecture (``x86_64``), distribution and release are os-release's ID and
     VERSION_CODENAME, emulated the architectures that binfmt_misc can run besides the native one.
+    memory is what is available, in bytes, None where the kernel does not tell.
     """
 
     uid: int
@@ -48,6 +50,7 @@ class HostFacts:
     release: str = ""
     emulated: frozenset[str] = frozenset()
     ca_bundle: Path | None = None
+    memory: int | None = None
 
     @property
     def in_ci(self) -> bool:
@@ -80,6 +83,7 @@ def read_host(environ: Mapping[str, str] | None = None) -> HostFacts:
         release=release.get("VERSION_CODENAME", ""),
         emulated=read_emulated(),
         ca_bundle=_find_ca_bundle(env),
+        memory=available_memory(),
     )
 
 

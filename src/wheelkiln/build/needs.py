@@ -1,0 +1,138 @@
+"""What the schedule needs to know of each job: how its compilers run side by side, its memory, what it may find."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from wheelkiln.build.editions import RunRequest
+from wheelkiln.build.request import BuildRequest
+from wheelkiln.build.reuse import Shelf
+from wheelkiln.build.schedule import Need, Parallelism, Schedule
+from wheelkiln.cache.records import read_latest_record
+from wheelkiln.cache.settings import ignored_options, parse_size
+from wheelkiln.cache.sharing import count_sharing
+from wheelkiln.plan.model import Job
+
+__all__ = ["budget_of", "kind_of", "make_schedule", "needs_of", "parallelism_of", "sharing_pays"]
+
+_NINJA = Version("1.13")
+"""The first that asks a jobserver (ninja: release notes)."""
+_COMPILING_TOGETHER = frozenset({"cmake", "ninja", "scikit-build", "setuptools-rust", "torch"})
+"""Requirements of a setuptools project that compiles more than one file at a time."""
+_WORTH_WAITING = 0.25
+"""Share of a job's compilations from which on another of its kind waits for it rather than repeat them."""
+
+
+def budget_of(run: RunRequest) -> int:
+    """Return the cores that all jobs of this machine may use together."""
+    return max(run.host.cpus, _limit_of(run) or 1)
+
+
+def make_schedule(shelf: Shelf, tools: Mapping[str, Mapping[str, str]], *, served: bool) -> Schedule:
+    """Make the schedule of a run's jobs. tools are those of images, by reference; served as in parallelism_of."""
+    run = shelf.run
+    maximum = run.config.max_memory
+    return Schedule(
+        jobs=tuple(job for _, job in run.in_order()),
+        cores=run.host.cpus,
+        limit=_limit_of(run),
+        memory=run.host.memory if maximum == "auto" else parse_size(maximum),
+        covering={skipped.id: skipped.covered_by for skipped in run.skipped if skipped.covered_by},
+        needs=needs_of(shelf, tools, served=served),
+    )
+
+
+def needs_of(shelf: Shelf, tools: Mapping[str, Mapping[str, str]], *, served: bool) -> dict[str, Need]:
+    """Return what is known of each job, by its id."""
+    kinds: dict[Hashable, list[Job]] = defaultdict(list)
+    for edition, job in shelf.run.in_order():
+        kinds[kind_of(edition, job)].append(job)
+    peaks = {name: shelf.ledger.peaks(name) for name in {job.project for job in shelf.run.jobs}}
+    needs = {}
+    for kind, members in kinds.items():
+        known = [(shelf.known[job.id], job) for job in members]
+        ways = [
+            parallelism_of(request, job, tools.get(_image(request, job), {}), served=served) for request, job in known
+        ]
+        shares = len(members) > 1 and Parallelism.SERIAL not in ways and sharing_pays(known[0][0], members)
+        for job, way in zip(members, ways, strict=True):
+            peak = peaks.get(job.project, {}).get(job.name)
+            needs[job.id] = Need(way, peak, shelf.was_built(job), kind, shares)
+    return needs
+
+
+def _image(request: BuildRequest, job: Job) -> str:
+    return request.plan.references[job.image]
+
+
+def _limit_of(run: RunRequest) -> int | None:
+    return None if run.config.jobs == "auto" else run.config.jobs
+
+
+def parallelism_of(request: BuildRequest, job: Job, tools: Mapping[str, str], *, served: bool) -> Parallelism:
+    """Tell how a job's compilers can be kept to a number of cores.
+
+    tools are the image's, with versions; served says that the job's container can be given a jobserver. setuptools
+    compiles one file at a time, and a setup.py may call a Makefile that cannot run in parallel, so neither it nor an
+    unknown backend is shown the jobserver.
+    """
+    backend = request.source.facts.backend
+    name = backend.name.partition(".")[0]
+    if name in ("scikit_build_core", "py_build_cmake", "mesonpy"):
+        if served and "make" in tools and _ninja_of(request, job, tools) >= _NINJA:
+            return Parallelism.SERVED
+        return Parallelism.WHOLE if name == "mesonpy" else Parallelism.TOLD  # nothing tells Meson's ninja a number
+    if name == "setuptools" and not _COMPILING_TOGETHER & set(_names(backend.requires)):
+        return Parallelism.SERIAL
+    return Parallelism.TOLD
+
+
+def kind_of(request: BuildRequest, job: Job) -> Hashable:
+    """Jobs of one kind have the same image, cache namespace and flags: what one compiles, the others may find.
+
+    Flags of CMake and Meson do not come from the interpreter, and one setting makes the others alike; else code for
+    CPython before 3.12 is compiled with other flags than code for later ones.
+    """
+    own_flags = request.source.facts.backend.name.partition(".")[0] in ("scikit_build_core", "mesonpy")
+    apart = not own_flags and request.config.cache.share_between_pythons != "flags"
+    return _image(request, job), job.namespace, apart and _is_before_312(job)
+
+
+def sharing_pays(request: BuildRequest, jobs: Sequence[Job]) -> bool:
+    """Tell whether jobs of one kind shared enough when they were last built; without a record of two it is assumed."""
+    records = (read_latest_record(request.cache_root, job.project, job.name) for job in jobs)
+    found = [record for record in records if record is not None][:2]
+    if len(found) < 2 or not found[1].compilations:  # noqa: PLR2004 - a pair
+        return True
+    sharing = count_sharing(found, ignored_options(request.config))
+    return sharing.shared / len(found[1].compilations) >= _WORTH_WAITING
+
+
+def _ninja_of(request: BuildRequest, job: Job, tools: Mapping[str, str]) -> Version:
+    """The version that stands first on PATH: that of the build environment, else the image's."""
+    known = request.environments.get(job.id)
+    pins = (pin.requirement.partition("==") for pin in known.locked.pins) if known else ()
+    pinned = next((version for name, _, version in pins if canonicalize_name(name) == "ninja"), "")
+    try:
+        return Version(pinned.split(";")[0].strip() or tools.get("ninja", "0"))
+    except InvalidVersion:
+        return Version("0")
+
+
+def _names(requires: Iterable[str]) -> Iterable[str]:
+    for text in requires:
+        try:
+            yield canonicalize_name(Requirement(text).name)
+        except InvalidRequirement:
+            continue
+
+
+def _is_before_312(job: Job) -> bool:
+    version = re.match(r"cp3(\d+)", job.identifier)
+    return version is not None and int(version[1]) < 12  # noqa: PLR2004 - its CFLAGS have -fwrapv
