@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wheelkiln.errors import EnvironmentProblem
-from wheelkiln.system.cgroups import anonymous_bytes, memory_cgroup
+from wheelkiln.system.cgroups import CGROUPS, anonymous_bytes, memory_cgroup
 from wheelkiln.system.engine import ContainerEngine
 
 __all__ = ["MemoryWatch", "watching_memory"]
@@ -24,9 +24,9 @@ class MemoryWatch:
     another machine, such as docker's virtual one, or its control group cannot be read.
     """
 
-    def __init__(self, engine: ContainerEngine, id_file: Path, proc: Path = _PROC) -> None:
+    def __init__(self, engine: ContainerEngine, id_file: Path, proc: Path = _PROC, cgroups: Path = CGROUPS) -> None:
         self.peak: int | None = None
-        self._engine, self._id_file, self._proc = engine, id_file, proc
+        self._engine, self._id_file, self._proc, self._cgroups = engine, id_file, proc, cgroups
         self._statistics: Path | None = None
         self._lost = False
         self._ended = threading.Event()
@@ -71,7 +71,7 @@ class MemoryWatch:
     def _locate(self, pid: str, container: str) -> Path | None:
         """The group's name has the container's id, unless the number is that of a process of another machine."""
         try:
-            cgroup = memory_cgroup((self._proc / pid / "cgroup").read_text(encoding="utf-8"))
+            cgroup = memory_cgroup((self._proc / pid / "cgroup").read_text(encoding="utf-8"), self._cgroups)
         except OSError:
             return None
         return cgroup / "memory.stat" if cgroup is not None and container in str(cgroup) else None

@@ -100,4 +100,4 @@ class _PlainProgress:
         with self._lock:  # jobs that run side by side do not print between each other's lines
             click.echo(f"[{time.monotonic() - self._started:7.1f}] {text}", err=True)
             for line in rest:
-                click.echo(line, err=True)
+                click.echo(line, err=True, color=True)  # sections of GitLab's log are escape sequences

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["anonymous_bytes", "available_memory", "memory_cgroup"]
+__all__ = ["CGROUPS", "anonymous_bytes", "available_memory", "memory_cgroup"]
 
 CGROUPS = Path("/sys/fs/cgroup")
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,11 +78,34 @@ def test_a_ledger_of_the_first_format_is_renewed(tmp_path: Path) -> None:
     ledger.record("key", "kern", "1.2", _built(), 1.0)
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as connection, connection:
         connection.execute("ALTER TABLE job DROP COLUMN run")
+        connection.execute("ALTER TABLE job DROP COLUMN memory")
         connection.execute("PRAGMA user_version = 1")
     assert [job.run for job in ledger.history()] == [""]
     ledger.record("key", "kern", "1.2", _built(), 2.0, run="r")
     assert [job.run for job in ledger.history()] == ["", "r"]
     assert ledger.find("key") is not None
+
+
+def test_a_ledger_of_the_second_format_gets_memory(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path)
+    ledger.record("key", "kern", "1.2", _built(), 1.0, run="r")
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as connection, connection:
+        connection.execute("ALTER TABLE job DROP COLUMN memory")
+        connection.execute("PRAGMA user_version = 2")
+    assert dict(ledger.peaks("kern")) == {}
+    ledger.record("key", "kern", "1.2", replace(_built(), memory=7), 2.0)
+    assert dict(ledger.peaks("kern")) == {"cp312-manylinux_x86_64": 7}
+    assert [job.run for job in ledger.history()] == ["r", ""]
+
+
+def test_peaks_are_the_highest_of_the_last_good_builds(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path)
+    assert dict(ledger.peaks("kern")) == {}
+    for number, memory in enumerate((900, 50, None, 70, 10, 20, 30)):
+        ledger.record(f"{number}", "kern", "1.2", replace(_built(), memory=memory), float(number))
+    ledger.record("x", "kern", "1.2", Outcome(make_job(), Status.FAILED, memory=5000), 9.0)
+    ledger.record("y", "other", "1", replace(_built(), memory=6000), 9.0)
+    assert dict(ledger.peaks("kern")) == {"cp312-manylinux_x86_64": 70}
 
 
 def test_a_failed_build_is_not_found(tmp_path: Path) -> None:

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-import io
 import re
+from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from tests.values import make_inputs, make_job
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, Said, StageStarted, Status, WheelFile
 from wheelkiln.cache.statistics import CompileStatistics
-from wheelkiln.cli.progress import _LiveProgress, make_progress
+from wheelkiln.cli.progress import make_progress
 from wheelkiln.plan.make import make_plan
 
 _PLAN = make_plan(make_inputs({"python": ["cp311", "cp312"]}))
@@ -17,6 +16,10 @@ _JOB = make_job("cp311-manylinux_x86_64", estimate=65.0)
 _BUILT = Outcome(
     _JOB, Status.BUILT, seconds=12.0, wheel=WheelFile("k.whl", "", 1), statistics=CompileStatistics(hits=2)
 )
+
+
+def _plain_lines(text: str) -> list[str]:
+    return [re.sub(r"^\[ *[0-9.]+\] ", "", line) for line in text.splitlines()]
 
 
 def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,15 +31,15 @@ def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[st
         JobEnded(_BUILT),
         JobEnded(Outcome(_JOB, Status.REUSED)),
         JobEnded(Outcome(_JOB, Status.COVERED, covered_by="k.whl")),
-        JobEnded(Outcome(_JOB, Status.FAILED, seconds=3.0, message="broken")),
+        JobEnded(Outcome(_JOB, Status.FAILED, seconds=3.0, message="broken", log=Path("/nowhere"))),
     ]
-    with make_progress(_PLAN.jobs) as progress:
+    with make_progress(_PLAN.jobs, {}) as progress:
         for event in events:
             progress.on_event(event)
         progress.on_log("a line of an image build")
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert [re.sub(r"^\[ *[0-9.]+\] ", "", line) for line in printed.err.splitlines()] == [
+    assert _plain_lines(printed.err) == [
         "making the base [x]",
         "cp311-manylinux_x86_64: started (last time 1 m 05 s)",
         "cp312-manylinux_x86_64: started",
@@ -48,49 +51,34 @@ def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[st
     ]
 
 
-def _live() -> tuple[_LiveProgress, Console]:
-    console = Console(file=io.StringIO(), width=100, markup=False, highlight=False, force_terminal=False)
-    return _LiveProgress(_PLAN.jobs, console), console
+def test_a_failed_jobs_log_is_folded_into_the_log_of_github(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "build.log"
+    log.write_text("one\n::error::a command of the build's\n\x1b[31mtwo\n")
+    with make_progress(_PLAN.jobs, {"GITHUB_ACTIONS": "true"}) as progress:
+        progress.on_event(JobEnded(Outcome(_JOB, Status.FAILED, seconds=3.0, message="broken", log=log)))
+        progress.on_event(JobEnded(_BUILT))
+    lines = _plain_lines(capsys.readouterr().err)
+    word = lines[2].removeprefix("::stop-commands::")
+    assert len(word) == 32
+    assert lines == [
+        "cp311-manylinux_x86_64: failed after 3.0 s: broken",
+        "::group::log of cp311-manylinux_x86_64",
+        f"::stop-commands::{word}",
+        "one",
+        "::error::a command of the build's",
+        "two",
+        f"::{word}::",
+        "::endgroup::",
+        "cp311-manylinux_x86_64: built in 12.0 s, 2/2 hits",
+    ]
 
 
-def _shown(live: _LiveProgress) -> str:
-    console = Console(file=io.StringIO(), width=100)
-    console.print(live.render())
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-def test_a_live_view_shows_what_runs_and_counts_what_waits() -> None:
-    live, _ = _live()
-    assert "2 waiting" in _shown(live)
-    live.on_event(JobStarted(_JOB))
-    live.on_event(StageStarted(_JOB, "compile"))
-    shown = _shown(live)
-    assert "cp311-manylinux_x86_64" in shown
-    assert "compile" in shown
-    assert "of about 1 m 05 s" in shown
-    assert "1 waiting" in shown
-
-
-def test_what_has_ended_scrolls_away_above() -> None:
-    live, console = _live()
-    live.on_event(JobStarted(_JOB))
-    live.on_event(JobEnded(_BUILT))
-    assert "cp311" not in _shown(live)
-    assert isinstance(console.file, io.StringIO)
-    assert console.file.getvalue() == "cp311-manylinux_x86_64: built in 12.0 s, 2/2 hits\n"
-
-
-def test_a_job_that_ends_without_having_started_waits_no_more() -> None:
-    live, _ = _live()
-    live.on_event(JobEnded(Outcome(_JOB, Status.REUSED)))
-    assert "1 waiting" in _shown(live)
-
-
-def test_an_image_build_shows_its_last_line() -> None:
-    live, _ = _live()
-    live.on_event(Said("building the image x"))
-    live.on_log("#7 RUN [bold]packages")
-    assert "#7 RUN [bold]packages" in _shown(live)
-    live.on_event(JobStarted(_JOB))
-    assert "#7" not in _shown(live)
+def test_a_failed_jobs_log_is_a_section_in_gitlab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "build.log"
+    log.write_text("\x1b[0Ksection_end:1:x\n\x1b[0Kone\n")
+    with make_progress(_PLAN.jobs, {"GITLAB_CI": "true"}) as progress:
+        progress.on_event(JobEnded(Outcome(_JOB, Status.FAILED, message="broken", log=log)))
+    text = capsys.readouterr().err
+    assert re.search(r"\x1b\[0Ksection_start:\d+:log_of_cp311_manylinux_x86_64\[collapsed=true\]\r\x1b\[0Klog of", text)
+    assert len(re.findall(r"\x1b\[0Ksection_end:", text)) == 1
+    assert "\nsection_end:1:x\none\n" in text, "the log's own is only text"
