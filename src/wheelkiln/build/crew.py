@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 from wheelkiln.build.cores import Cores
@@ -43,14 +44,18 @@ def run_jobs(jobs: Iterable[Job], schedule: Schedule, server: Jobserver, work: W
     """Run all jobs to their ends, and return what became of each. The server must have the schedule's budget."""
     crew = _Crew(schedule, server, work)
     waiting = list(jobs)
-    with ThreadPoolExecutor(max_workers=schedule.width) as pool:
-        try:
-            while waiting or crew.running:
-                blocked = crew.start(waiting, pool)
-                crew.wait(_POLL_SECONDS if blocked else None)
-        except BaseException:
-            work.stop()
-            raise
+    try:
+        with ThreadPoolExecutor(max_workers=schedule.width) as pool:
+            try:
+                while waiting or crew.running:
+                    blocked = crew.start(waiting, pool)
+                    crew.wait(_POLL_SECONDS if blocked else None)
+            except BaseException:
+                work.stop()
+                raise
+    except BaseException:
+        crew.salvage()
+        raise
     return crew.ended
 
 
@@ -84,6 +89,14 @@ class _Crew(Generic[R]):
             start = self.running.pop(future)
             self._server.give(start.cores)
             self.ended[start.job.id] = self._work.finish(future.result())
+
+    def salvage(self) -> None:
+        """Take in what jobs had finished, or still did, when the run was ended: their wheels have landed."""
+        for future in tuple(self.running):
+            del self.running[future]
+            if future.exception() is None:
+                with suppress(Exception):  # what it meets is what has ended the run
+                    self._work.finish(future.result())
 
     def _begin(self, start: Start, taken: int, pool: Executor) -> None:
         outcome = self._work.skip(start.job)

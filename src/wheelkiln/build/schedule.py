@@ -111,16 +111,19 @@ class Schedule:
         return list(jobs) if self.limit == 1 else self._in_order(jobs, frozenset())
 
     def _start(self, candidates: Sequence[Job], free: int, running: int) -> Start:
-        """Start the first, with its share of what is free; who asks for cores later begins with one."""
+        """Start the first, with its share of what is free; who asks for cores later begins with one.
+
+        A serial job is told its share all the same: it may call something that is not.
+        """
         job = candidates[0]
-        told = max(1, free // max(1, min(len(candidates), self.width - running)))
+        share = max(1, free // max(1, min(len(candidates), self.width - running)))
         match self._need(job).parallelism:
             case Parallelism.WHOLE:
                 return Start(job, self.budget, self.budget)
             case Parallelism.TOLD:
-                return Start(job, told, told)
+                return Start(job, share, share)
             case _:
-                return Start(job, 1, told)
+                return Start(job, 1, max(1, self.budget // min(self.width, running + len(candidates))))
 
     def _waits(self, job: Job, ended: Mapping[str, Outcome], warm: frozenset[Hashable]) -> bool:
         """A job waits for the wheel that may serve it, and for the first of its kind where that fills the cache."""

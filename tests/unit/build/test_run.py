@@ -23,6 +23,7 @@ from wheelkiln.plan.make import PlanInputs
 from wheelkiln.system.files import sha256_of
 from wheelkiln.system.locks import exclusive
 
+_SEQUENTIAL = make_inputs({"python": ["cp311", "cp312"], "jobs": 1})
 _CP311, _CP312 = "cp311-manylinux_x86_64", "cp312-manylinux_x86_64"
 
 
@@ -91,7 +92,7 @@ def test_both_c_libraries_are_built_each_in_its_image(tmp_path: Path) -> None:
 def test_a_stable_abi_wheel_serves_its_own_c_library_only(tmp_path: Path) -> None:
     names = [f"kern-1.2-cp311-abi3-{policy}_x86_64.whl" for policy in ("manylinux_2_17", "musllinux_1_2")]
     wheels = {_CP311: names[:1], "cp311-musllinux_x86_64": names[1:]}
-    inputs = make_inputs({"python": ["cp311", "cp312"], "libc": ["manylinux", "musllinux"]})
+    inputs = make_inputs({"python": ["cp311", "cp312"], "libc": ["manylinux", "musllinux"], "jobs": 1})
     machine = Machine(tmp_path, FakeCibuildwheel(wheels=wheels), inputs)
     assert [outcome.covered_by for outcome in machine.run().outcomes] == ["", names[0], "", names[1]]
 
@@ -248,7 +249,7 @@ def test_the_run_after_a_failure_builds_only_what_is_missing(tmp_path: Path) -> 
 
 
 def test_events_tell_the_story(tmp_path: Path) -> None:
-    machine = Machine(tmp_path)
+    machine = Machine(tmp_path, inputs=_SEQUENTIAL)
     machine.run()
     story = [
         (type(event).__name__, event.job.id if isinstance(event, JobStarted) else event.outcome.job.id)
@@ -281,7 +282,7 @@ def test_a_wheel_that_turns_out_not_to_be_stable_does_not(tmp_path: Path) -> Non
 
 def test_a_stable_abi_wheel_that_nobody_expected_serves_as_well(tmp_path: Path) -> None:
     wheels = {_CP311: ["kern-1.2-cp311-abi3-manylinux_2_17_x86_64.whl"]}
-    machine = Machine(tmp_path, FakeCibuildwheel(wheels=wheels))
+    machine = Machine(tmp_path, FakeCibuildwheel(wheels=wheels), _SEQUENTIAL)
     assert _statuses(machine.run()) == ["built", "covered"]
 
 
@@ -336,7 +337,7 @@ def test_containers_of_dead_runs_of_this_cache_are_removed_and_of_living_and_for
 
 def test_an_engine_that_died_ends_the_run(tmp_path: Path) -> None:
     fake = FakeCibuildwheel(broken=frozenset({_CP311}))
-    machine = Machine(tmp_path, fake, docker={"docker ps -q": Answer(returncode=1)})
+    machine = Machine(tmp_path, fake, _SEQUENTIAL, docker={"docker ps -q": Answer(returncode=1)})
     with pytest.raises(EnvironmentProblem, match=f"docker stopped answering while {_CP311} was being built"):
         machine.run()
     assert fake.built == [_CP311]
@@ -405,17 +406,49 @@ def test_jobs_that_were_built_before_run_side_by_side(tmp_path: Path) -> None:
     assert _statuses(result) == ["built", "built"], "each waited for the other to be running"
 
 
-def test_jobs_that_compile_do_not(tmp_path: Path) -> None:
+def test_jobs_that_compile_serially_run_side_by_side_and_are_told_their_share(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
+    both = threading.Barrier(2)
+    told: list[str] = []
+
+    def meet(call: Call) -> None:
+        told.append(Path(call.option("--config-file")).read_text())
+        both.wait(20)
+
+    machine.fake.during = meet
+    assert _statuses(machine.run()) == ["built", "built"], "each waited for the other to be running"
+    assert all('"--env=MAX_JOBS=2"' in text for text in told), "the machine has four cores"
+
+
+def test_one_job_at_a_time_where_that_is_asked_for(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, inputs=_SEQUENTIAL)
     running: list[str] = []
 
     def alone(call: Call) -> None:
         running.append(call.option("--only"))
         assert len(running) == 1
+        assert "MAX_JOBS" not in Path(call.option("--config-file")).read_text()
         running.clear()
 
     machine.fake.during = alone
     assert _statuses(machine.run()) == ["built", "built"]
+
+
+def test_jobs_that_ask_for_cores_get_the_jobserver(tmp_path: Path) -> None:
+    text = '[build-system]\nrequires = ["meson-python"]\nbuild-backend = "mesonpy"\n'
+    facts = make_facts(f'{text}[project]\nname = "kern"\nversion = "1.2"\n')
+    machine = Machine(tmp_path, inputs=make_inputs({"python": ["cp311", "cp312"]}, facts=facts))
+    machine.docker = {"docker image inspect": Answer(inspected_image(versions="make 4.3; ninja 1.13.2"))}
+
+    def look(call: Call) -> None:
+        config = Path(call.option("--config-file")).read_text()
+        assert '"--env=MAKEFLAGS= -j4 --jobserver-auth=fifo:/opt/wheelkiln/mnt/jobserver/tokens"' in config
+        assert "target=/opt/wheelkiln/mnt/jobserver,readonly" in config
+        assert "CMAKE_BUILD_PARALLEL_LEVEL" not in config
+
+    machine.fake.during = look
+    assert _statuses(machine.run()) == ["built", "built"]
+    assert len(machine.fake.built) == 2
 
 
 def test_a_job_that_ends_the_run_stops_the_others(tmp_path: Path) -> None:
@@ -472,7 +505,7 @@ def test_a_remote_that_was_given_up_is_not_tried_by_the_next_job(tmp_path: Path)
         asked.append("WHEELKILN_REMOTE_STORAGE" in (call.env or {}))
 
     dead = "# a.c\ncache_miss\nremote_storage_error\n" * 2
-    inputs = make_inputs({"python": ["cp311", "cp312"], "cache": {"remote": "redis://h"}})
+    inputs = make_inputs({"python": ["cp311", "cp312"], "cache": {"remote": "redis://h"}, "jobs": 1})
     machine = Machine(tmp_path, FakeCibuildwheel(statistics=dead, during=note), inputs)
     result = machine.run(ask_remote=lambda _: "")
     assert asked == [True, False]

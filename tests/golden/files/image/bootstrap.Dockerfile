@@ -68,6 +68,7 @@ RUN --mount=type=bind,source=scripts/finish.sh,target=/mnt/wheelkiln/finish.sh \
     --mount=type=bind,source=features,target=/mnt/wheelkiln/features \
     INPUTS=FILES-DIGEST bash /mnt/wheelkiln/finish.sh gcc
 COPY --chmod=0755 scripts/repair.py /opt/wheelkiln/bin/wheelkiln-repair
+COPY --chmod=0755 scripts/make.sh /opt/wheelkiln/bin/wheelkiln-make
 COPY --chmod=0755 scripts/environment.py /opt/wheelkiln/bin/wheelkiln-environment
 COPY --chmod=0755 links /opt/wheelkiln/links
 
