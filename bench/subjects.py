@@ -48,7 +48,7 @@ def prepare(source: str, place: Path, options: tuple[str, ...], settings: str) -
     job = plan["jobs"][0]
     subject = replace(
         subject,
-        image=plan["references"][job["image"]],
+        image=job["image"],
         arch=job["arch"],
         identifiers=tuple(entry["identifier"] for entry in plan["jobs"]),
     )

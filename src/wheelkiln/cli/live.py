@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveView"]
 
-_OTHER_LINES = 3
-"""Lines that are no rows: the counts, what did not fit, and the cursor's."""
+_OTHER_LINES = 2
+"""Lines that are no rows, besides the counts: what did not fit, and the cursor's."""
+_BETWEEN = 5
+"""Columns that are taken by the spinner and by what is between."""
+_SHORTEST_ID = 8
 _NARROW = 60
 """Columns below which a row tells the elapsed time alone."""
 
@@ -62,18 +65,23 @@ class LiveView:
     def render(self) -> RenderableType:
         """Draw what fits the terminal as it is now."""
         from rich.console import Group
+        from rich.spinner import Spinner
         from rich.text import Text
 
         width, height = self._console.size
+        now = self._clock()
         with self._lock:
-            rows, doing, counts = list(self._running.values()), self._doing, self._counts()
-        room = max(1, height - _OTHER_LINES - bool(doing))
+            rows = [(row.job, row.stage, now - row.since) for row in self._running.values()]
+            doing, counts = self._doing, self._counts(now, width)
+        room = max(1, height - _OTHER_LINES - len(counts) - bool(doing))
         shown = rows if len(rows) <= room else rows[: room - 1]
-        table = self._table(shown, doing, width)
-        hidden = len(rows) - len(shown)
-        lines = [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in counts]
-        more = [Text(f"  and {hidden} more", style="dim", no_wrap=True)] if hidden else []
-        return Group(*([table] if shown or doing else []), *more, *lines)
+        parts: list[RenderableType] = [_table(shown, width)] if shown else []
+        if doing:
+            told = f"image {format_seconds(now - self._since)} {self._log_line}"
+            parts.append(Spinner("dots", Text(told[: width - 3])))
+        if len(shown) < len(rows):
+            counts = [f"  and {len(rows) - len(shown)} more", *counts]
+        return Group(*parts, *(Text(line[:width], style="dim", no_wrap=True) for line in counts))
 
     def _take_in(self, event: Event) -> None:
         now = self._clock()
@@ -98,34 +106,43 @@ class LiveView:
         if outcome.status is Status.BUILT:
             self._took.append(outcome.seconds)
 
-    def _table(self, rows: Sequence[_Row], doing: str, width: int) -> Table:
-        from rich.spinner import Spinner
-        from rich.table import Table
-        from rich.text import Text
-
-        now = self._clock()
-        table = Table.grid(padding=(0, 1, 0, 0), expand=False)
-        for number in range(4):
-            last = number == 3  # noqa: PLR2004 - the times
-            table.add_column(no_wrap=True, overflow="ellipsis", justify="right" if last else "left")
-        for row in rows:
-            of = f" of about {format_seconds(row.job.estimate)}" if row.job.estimate and width >= _NARROW else ""
-            table.add_row(
-                Spinner("dots"), Text(row.job.id), Text(row.stage), Text(format_seconds(now - row.since) + of)
-            )
-        if doing:
-            table.add_row(Spinner("dots"), Text("image"), Text(self._log_line), Text(format_seconds(now - self._since)))
-        return table
-
-    def _counts(self) -> list[str]:
-        """Say how many jobs are in which state, and how long the rest may take."""
+    def _counts(self, now: float, width: int) -> list[str]:
+        """Say how many jobs are in which state, and how long the rest may take: in two lines where one is too long."""
         numbers = {"running": len(self._running), "waiting": len(self._waiting)}
         numbers |= {status.value: self._ended[status] for status in Status}
         told = ", ".join(f"{count} {state}" for state, count in numbers.items() if count)
         if not told:
             return []
-        now = self._clock()
         running = [(row.job.estimate, now - row.since) for row in self._running.values()]
         left = estimate_remaining(list(self._waiting.values()), running, self._took, self._most)
-        rest = f", about {format_seconds(round(left))} left" if left and (self._running or self._took) else ""
-        return [f"{told}; {format_seconds(now - self._started)}{rest}"]
+        rest = f", about {_whole_seconds(left)} left" if left and (self._running or self._took) else ""
+        parts = [told, f"{_whole_seconds(now - self._started)}{rest}"]
+        line = "; ".join(parts)
+        return [line] if len(line) <= width else parts
+
+
+def _table(rows: Sequence[tuple[Job, str, float]], width: int) -> Table:
+    """Lay out a row for each job: where there is little room, the beginnings of ids give way."""
+    from rich.spinner import Spinner
+    from rich.table import Table
+    from rich.text import Text
+
+    times = [_time(job.estimate if width >= _NARROW else None, elapsed) for job, _, elapsed in rows]
+    taken = max(len(stage) for _, stage, _ in rows) + max(map(len, times)) + _BETWEEN
+    room = max(_SHORTEST_ID, width - taken)
+    table = Table.grid(padding=(0, 1, 0, 0))
+    for _ in range(3):
+        table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True, overflow="ellipsis", justify="right")
+    for (job, stage, _), told in zip(rows, times, strict=True):
+        name = job.id if len(job.id) <= room else f"…{job.id[1 - room :]}"
+        table.add_row(Spinner("dots"), Text(name), Text(stage), Text(told))
+    return table
+
+
+def _time(expected: float | None, elapsed: float) -> str:
+    return format_seconds(elapsed) + (f" of about {_whole_seconds(expected)}" if expected else "")
+
+
+def _whole_seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if round(seconds) < 60 else format_seconds(seconds)  # noqa: PLR2004 - a minute
