@@ -73,6 +73,7 @@ MANIFEST_FIELDS = {
     "jobs[].cold_rebuild.members": "Members of the wheels that differ.",
     "jobs[].cold_rebuild.time": "When that was.",
     "jobs[].message": "Why the job failed; empty otherwise.",
+    "jobs[].memory": "Peak of the container's anonymous memory; null where it was not built or could not be read.",
     "jobs[].remote": "Compile calls by what the remote cache did for them; null without one.",
     "jobs[].remote.hits": "Calls that it served.",
     "jobs[].remote.misses": "Calls that it was asked for, and had nothing.",
@@ -104,7 +105,7 @@ MANIFEST_FIELDS = {
     "sharing.apart": "Had other options, so that nothing can be shared.",
     "sharing.flags": "The options that differed, the most frequent first.",
 }
-UNITS = {"seconds": "seconds", "epoch": "seconds since 1970", "time": "seconds since 1970", "size": "bytes"}
+UNITS = {"seconds": "seconds", "epoch": "seconds since 1970", "time": "seconds since 1970", "size": "bytes", "memory": "bytes"}
 
 
 def main(arguments: list[str] | None = None, directory: Path = REFERENCE) -> int:

@@ -81,7 +81,7 @@ class ManifestJob:
 
     statistics count compiler calls.
     requirements are those of the build environment, with their versions; empty where no build was needed. from_store
-    tells whether a reused wheel came from the wheel store.
+    tells whether a reused wheel came from the wheel store. memory is the container's peak in bytes.
     """
 
     id: str
@@ -101,6 +101,7 @@ class ManifestJob:
     requirements: tuple[str, ...] = ()
     from_store: bool = False
     cold_rebuild: ColdRebuild | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,4 +237,5 @@ def _make_job(outcome: Outcome, image: str) -> ManifestJob:
         requirements=outcome.requirements,
         from_store=outcome.from_store,
         remote=outcome.remote,
+        memory=outcome.memory,
     )

@@ -25,6 +25,7 @@ _BUILT = Outcome(
     stages=(StageSeconds("compile", 9.0),),
     statistics=CompileStatistics(hits=1, uncacheable=(("x", 1),)),
     log=Path("/secret/place/build.log"),
+    memory=190_000_000,
 )
 _IMAGE = BuiltImage(
     name=_JOB.image,
@@ -93,6 +94,7 @@ def test_what_was_built_from_what() -> None:
             "requirements": [],
             "from_store": False,
             "cold_rebuild": None,
+            "memory": 190_000_000,
         }
     ]
     assert [skip["id"] for skip in manifest["skipped"]] == ["cp312-manylinux_x86_64", "cp314-manylinux_x86_64"]
