@@ -105,7 +105,13 @@ MANIFEST_FIELDS = {
     "sharing.apart": "Had other options, so that nothing can be shared.",
     "sharing.flags": "The options that differed, the most frequent first.",
 }
-UNITS = {"seconds": "seconds", "epoch": "seconds since 1970", "time": "seconds since 1970", "size": "bytes", "memory": "bytes"}
+UNITS = {
+    "seconds": "seconds",
+    "epoch": "seconds since 1970",
+    "time": "seconds since 1970",
+    "size": "bytes",
+    "memory": "bytes",
+}
 
 
 def main(arguments: list[str] | None = None, directory: Path = REFERENCE) -> int:

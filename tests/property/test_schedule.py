@@ -51,7 +51,9 @@ def _peak(schedule: Schedule, job: Job) -> int:
 
 @given(schedules(), st.data())
 def test_every_job_runs_once_within_the_budgets(schedule: Schedule, data: st.DataObject) -> None:
-    waiting, running, started = list(schedule.jobs), {}, []
+    waiting = list(schedule.jobs)
+    running: dict[str, int] = {}
+    started: list[str] = []
     ended: dict[str, Outcome] = {}
     by_id = {job.id: job for job in schedule.jobs}
     while waiting or running:

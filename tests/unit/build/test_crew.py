@@ -66,7 +66,11 @@ def _run(tmp_path: Path, work: FakeWork, schedule: Schedule) -> dict[str, Outcom
 
 def test_every_job_ends_and_never_more_run_than_there_are_cores(tmp_path: Path) -> None:
     barrier = threading.Barrier(2, timeout=10)
-    work = FakeWork(during=lambda _: barrier.wait() and None)
+
+    def meet(_: Job) -> None:
+        barrier.wait()
+
+    work = FakeWork(during=meet)
     ended = _run(tmp_path, work, Schedule(_JOBS, 2))
     assert sorted(ended) == [job.id for job in _JOBS]
     assert work.most == 2

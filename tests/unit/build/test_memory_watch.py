@@ -52,7 +52,13 @@ def test_nothing_is_known_of_a_container_elsewhere(tmp_path: Path) -> None:
     """Its process has the number of another one here, or of none."""
     _use(tmp_path, 5)
     (tmp_path / "container-id").write_text(_ID)
-    answers = (Answer("41"), Answer("42"), Answer(returncode=1), Answer("x"), EnvironmentProblem("no answer"))
+    answers: tuple[Answer | Exception, ...] = (
+        Answer("41"),
+        Answer("42"),
+        Answer(returncode=1),
+        Answer("x"),
+        EnvironmentProblem("no answer"),
+    )
     for number, answer in enumerate(answers):
         watch = _watch(tmp_path / str(number), answer, "0::/user.slice\n")
         (tmp_path / str(number) / "container-id").write_text(_ID)

@@ -28,7 +28,8 @@ def _starts(
     schedule: Schedule, running: dict[str, int] | None = None, ended: dict[str, Outcome] | None = None
 ) -> list[tuple[str, int, int]]:
     """What starts until nothing more may: Python, cores taken, cores told."""
-    running, ended, found = dict(running or {}), ended or {}, []
+    running, ended = dict(running or {}), ended or {}
+    found: list[tuple[str, int, int]] = []
     while True:
         waiting = [job for job in schedule.jobs if job.id not in {*running, *ended}]
         start = schedule.next(waiting, running, ended)
