@@ -54,16 +54,19 @@ def needs_of(shelf: Shelf, tools: Mapping[str, Mapping[str, str]], *, served: bo
     for edition, job in shelf.run.in_order():
         kinds[kind_of(edition, job)].append(job)
     peaks = {name: shelf.ledger.peaks(name) for name in {job.project for job in shelf.run.jobs}}
-    needs = {}
+    needs: dict[str, Need] = {}
+    pays: dict[str, bool] = {}  # what is true of one kind of a project's jobs is taken to be true of the others
     for kind, members in kinds.items():
         known = [(shelf.known[job.id], job) for job in members]
         ways = [
             parallelism_of(request, job, tools.get(_image(request, job), {}), served=served) for request, job in known
         ]
-        shares = len(members) > 1 and Parallelism.SERIAL not in ways and sharing_pays(known[0][0], members)
+        project = members[0].project
+        if len(members) > 1 and project not in pays:
+            pays[project] = sharing_pays(known[0][0], members)
         for job, way in zip(members, ways, strict=True):
-            peak = peaks.get(job.project, {}).get(job.name)
-            needs[job.id] = Need(way, peak, shelf.was_built(job), kind, shares)
+            peak = peaks.get(project, {}).get(job.name)
+            needs[job.id] = Need(way, peak, shelf.was_built(job), kind, pays.get(project, False))
     return needs
 
 

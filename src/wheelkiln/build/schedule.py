@@ -36,20 +36,20 @@ class Need:
 
     memory is its known peak in bytes, None when it is not known. warm tells that it was built before from the same
     inputs, so that it will find what it compiles. Jobs of one kind may find what another of them compiled; shares
-    tells whether that is worth waiting for the first one.
+    tells whether that is much.
     """
 
     parallelism: Parallelism = Parallelism.SERIAL
     memory: int | None = None
     warm: bool = False
     kind: Hashable = None
-    shares: bool = True
+    shares: bool = False
 
     @property
     def waits(self) -> bool:
         """Whether it may have to wait for the first of its kind.
 
-        While that one runs serially, the other cores have nothing better to do than to compile the same.
+        While that one runs serially, a core that has nothing else to do may as well compile the same.
         """
         return self.shares and not self.warm and self.parallelism is not Parallelism.SERIAL
 
@@ -101,14 +101,14 @@ class Schedule:
         if self.limit == 1:
             return Start((ready or waiting)[0], self.budget, self.budget)
         ready = [job for job in ready if not self._steps_back(job, waiting, running)]
-        fitting = [job for job in self._in_order(ready, warm) if self._fits(job, running)]
+        fitting = [job for job in self._in_order(ready, ended, warm) if self._fits(job, running)]
         if fitting:
             return self._start(fitting, free, len(running))
         return None if running else self._start(ready or waiting, free, 0)
 
     def ordered(self, jobs: Sequence[Job]) -> list[Job]:
         """Return jobs in the order in which they would start if all could."""
-        return list(jobs) if self.limit == 1 else self._in_order(jobs, frozenset())
+        return list(jobs) if self.limit == 1 else self._in_order(jobs, {}, frozenset())
 
     def _start(self, candidates: Sequence[Job], free: int, running: int) -> Start:
         """Start the first, with its share of what is free; who asks for cores later begins with one.
@@ -141,12 +141,17 @@ class Schedule:
         greedy = any(self._need(other).parallelism is Parallelism.SERVED for other in native)
         return greedy or any(not other.emulated for other in waiting)
 
-    def _in_order(self, jobs: Sequence[Job], warm: frozenset[Hashable]) -> list[Job]:
-        """Those that others wait for, then those that compile, then the longest; one of unknown length may be that."""
+    def _in_order(self, jobs: Sequence[Job], ended: Mapping[str, Outcome], warm: frozenset[Hashable]) -> list[Job]:
+        """Those from which others profit; not yet those that would profit from one that has not ended; the longest.
 
-        def rank(job: Job) -> tuple[bool, bool, bool, float]:
+        One of unknown length may be the longest. Those that hardly compile come last.
+        """
+
+        def rank(job: Job) -> tuple[bool, bool, bool, bool, float]:
             need, seconds = self._need(job), math.inf if job.estimate is None else job.estimate
-            return job.emulated, job.id not in self._leaders, need.warm or need.kind in warm, -seconds
+            early = need.shares and self._seeds[need.kind] not in {*ended, job.id}
+            last = need.warm or need.kind in warm
+            return job.emulated, job.id not in self._leaders, early and not last, last, -seconds
 
         return sorted(jobs, key=rank)
 
@@ -187,9 +192,13 @@ class Schedule:
 
     @cached_property
     def _leaders(self) -> frozenset[str]:
-        """The ids of those that another job may wait for."""
-        seeds = {self._seeds[self._need(job).kind] for job in self.jobs if self._need(job).waits}
-        return frozenset(seeds | {covering for job, covering in self.covering.items() if job in self._by_id})
+        """The ids of those from which another job profits: by their wheel, or by what they put into the cache."""
+        found = {covering for job, covering in self.covering.items() if job in self._by_id}
+        for job in self.jobs:
+            need = self._need(job)
+            if need.shares and not need.warm and self._seeds[need.kind] != job.id:
+                found.add(self._seeds[need.kind])
+        return frozenset(found)
 
     @cached_property
     def _peaks(self) -> Mapping[Hashable, int]:

@@ -16,7 +16,7 @@ SERIAL, SERVED, TOLD, WHOLE = Parallelism.SERIAL, Parallelism.SERVED, Parallelis
 
 
 def _schedule(way: Parallelism = SERIAL, jobs: tuple[Job, ...] = _JOBS, **changes: Any) -> Schedule:
-    need = changes.pop("need", Need(way, kind="all"))
+    need = changes.pop("need", Need(way, kind="all", shares=way is not SERIAL))
     return Schedule(**{"jobs": jobs, "cores": 2, "needs": {job.id: need for job in jobs}, **changes})
 
 
@@ -50,7 +50,7 @@ def test_few_jobs_are_told_that_they_have_more_cores() -> None:
 
 
 def test_what_is_told_a_number_takes_its_share() -> None:
-    need = Need(TOLD, kind="all", shares=False)
+    need = Need(TOLD, kind="all")
     assert _starts(_schedule(need=need, cores=8)) == [(job.python, 2, 2) for job in _JOBS]
     assert _starts(_schedule(need=need, cores=2)) == [("cp310", 1, 1), ("cp311", 1, 1)]
     assert _starts(_schedule(need=need, cores=8, jobs=_JOBS[:1])) == [("cp310", 8, 8)]
@@ -63,11 +63,14 @@ def test_what_compiles_in_parallel_waits_for_the_first_of_its_kind() -> None:
 
 
 def test_nobody_waits_where_little_is_shared() -> None:
-    assert [start[0] for start in _starts(_schedule(need=Need(SERVED, kind="all", shares=False)))] == ["cp310", "cp311"]
+    assert [start[0] for start in _starts(_schedule(need=Need(SERVED, kind="all")))] == ["cp310", "cp311"]
 
 
 def test_what_was_built_before_waits_for_nobody() -> None:
-    assert [start[0] for start in _starts(_schedule(need=Need(SERVED, kind="all", warm=True)))] == ["cp310", "cp311"]
+    assert [start[0] for start in _starts(_schedule(need=Need(SERVED, kind="all", warm=True, shares=True)))] == [
+        "cp310",
+        "cp311",
+    ]
 
 
 def test_a_kind_that_was_found_warm_waits_no_more() -> None:
@@ -77,14 +80,22 @@ def test_a_kind_that_was_found_warm_waits_no_more() -> None:
 
 
 def test_where_flags_differ_there_are_two_seeds() -> None:
-    needs = {job.id: Need(SERVED, kind=number < 2) for number, job in enumerate(_JOBS)}
+    needs = {job.id: Need(SERVED, kind=number < 2, shares=True) for number, job in enumerate(_JOBS)}
     assert [start[0] for start in _starts(_schedule(needs=needs, cores=4))] == ["cp310", "cp312"]
     started = _starts(_schedule(needs=needs, cores=4), {_JOBS[2].id: 1}, _ended(_JOBS[0]))
     assert [start[0] for start in started] == ["cp311"], "cp313 waits for what cp312 compiles"
 
 
+def test_serial_jobs_wait_for_nobody_but_let_those_go_first_that_fill_the_cache() -> None:
+    needs = {job.id: Need(SERIAL, kind=number < 2, shares=True) for number, job in enumerate(_JOBS)}
+    schedule = _schedule(needs=needs)
+    assert [start[0] for start in _starts(schedule)] == ["cp310", "cp312"]
+    assert [start[0] for start in _starts(schedule, {_JOBS[0].id: 1}, _ended(_JOBS[2]))] == ["cp313"], "it finds more"
+    assert [start[0] for start in _starts(schedule, {_JOBS[0].id: 1}, _ended(*_JOBS[2:]))] == ["cp311"]
+
+
 def test_a_job_that_nothing_restrains_runs_alone() -> None:
-    assert _starts(_schedule(need=Need(WHOLE, kind="all", shares=False))) == [("cp310", 2, 2)]
+    assert _starts(_schedule(need=Need(WHOLE, kind="all"))) == [("cp310", 2, 2)]
     needs = {job.id: Need(WHOLE if job is _JOBS[0] else SERIAL, kind=job.id) for job in _JOBS}
     assert [start[0] for start in _starts(_schedule(needs=needs), {_JOBS[1].id: 1})] == ["cp312"]
 
