@@ -25,6 +25,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.container)
+    _leave_out_repetitions(items)
+
+
+def _leave_out_repetitions(items: list[pytest.Item]) -> None:
+    """Where several engines answer, run what does not depend on the engine with the first alone."""
+    first = next(iter(engines()), "")
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        engine = callspec.params.get("engine", first) if callspec else first
+        marker = item.get_closest_marker("any_engine")
+        again = marker is not None and engine != first and item.name.partition("[")[0] not in marker.kwargs["but"]
+        (left_out if again else kept).append(item)
+    if left_out:
+        left_out[0].config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,10 +43,7 @@ PyMODINIT_FUNC PyInit__one(void) { return PyModule_Create(&module) + 0 * sum(1, 
 TWO_C = '#include "sum.h"\nint sum(int a, int b) { return a + b; }\n'
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_engine(engine: str) -> None:
-    if engine != "docker":
-        pytest.skip("what ccache says does not depend on the engine; docker has run these")
+pytestmark = pytest.mark.any_engine(but=())
 
 
 def make_project(place: Path, name: str, *, before: str = "INCLUDES = []", **files: str) -> Path:

@@ -7,7 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.container.conftest import Tool, manifest
+
+pytestmark = pytest.mark.any_engine(but=())
 
 ONE = ("--python", "cp312", "--fresh")
 

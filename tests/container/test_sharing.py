@@ -9,6 +9,8 @@ import pytest
 
 from tests.container.conftest import Tool, manifest
 
+pytestmark = pytest.mark.any_engine(but=())
+
 
 def _build(tool: Tool, source: Path, cache: Path, python: str, share: str) -> tuple[int, str]:
     """Build for one Python with a cache of the test's own; return the hits and the wheel's digest."""

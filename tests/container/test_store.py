@@ -16,6 +16,8 @@ import pytest
 
 from tests.container.conftest import BUILD_SECONDS, Ran, Tool, clean_environment, manifest
 
+pytestmark = pytest.mark.any_engine(but=())
+
 ONE = ("--python", "cp312")
 BOTH = ("--python", "cp312", "--python", "cp313")
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="mounting a file system, and other users, need root")
