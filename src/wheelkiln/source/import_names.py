@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from packaging.utils import canonicalize_name
@@ -51,7 +53,7 @@ def keep_import_names(backend: str, name: str, pyproject: Mapping[str, Any], tre
 
 
 def _derives_nothing(_: _Project) -> list[Edit]:
-    """Setuptools and pdm look for directories, meson and cargo have names of their own in their files."""
+    """Setuptools and pdm look for directories; meson.build has names of its own."""
     return []
 
 
@@ -147,12 +149,25 @@ def _keep_uv(project: _Project) -> list[Edit]:
     return [Replace(("tool", "uv", "build-backend", "module-name"), module)]
 
 
+def _keep_maturin(project: _Project) -> list[Edit]:
+    """Without a name of the library in Cargo.toml, maturin takes the project's; one with a dash it refuses."""
+    settings = project.tool("maturin")
+    manifest = project.tree.read_text(PurePosixPath(str(settings.get("manifest-path", "Cargo.toml"))).as_posix())
+    try:
+        library = tomllib.loads(manifest).get("lib", {})
+    except tomllib.TOMLDecodeError:
+        library = {}  # cargo itself will say what is wrong
+    if "module-name" in settings or "name" in library or not project.name.isidentifier():
+        return []
+    return [Replace(("tool", "maturin", "module-name"), project.name)]
+
+
 _KEEPERS: Mapping[str, Callable[[_Project], list[Edit]]] = {
     "setuptools.build_meta": _derives_nothing,
     "scikit_build_core.setuptools.build_meta": _keep_cmake_name,
     "pdm.backend": _derives_nothing,
     "mesonpy": _derives_nothing,
-    "maturin": _derives_nothing,
+    "maturin": _keep_maturin,
     "flit_core.buildapi": _keep_flit,
     "flit.buildapi": _keep_flit,
     "hatchling.build": _keep_hatchling,

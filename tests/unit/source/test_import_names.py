@@ -107,6 +107,16 @@ def test_poetry(tmp_path: Path, files: tuple[str, ...], package: dict[str, str])
     assert _kept(tmp_path, "poetry.core.masonry.api", files, told) == {}
 
 
+def test_maturin(tmp_path: Path) -> None:
+    assert _kept(tmp_path, "maturin", (), name="kern_el") == {"maturin": {"module-name": "kern_el"}}
+    assert _kept(tmp_path, "maturin", ("Cargo.toml",), name="kern_el") == {"maturin": {"module-name": "kern_el"}}
+    assert _kept(tmp_path, "maturin", (), name="kern-el") == {}
+    assert _kept(tmp_path, "maturin", (), '[tool.maturin]\nmodule-name = "x"', name="kern_el") == {}
+    with open_tree(write_sdist(tmp_path / "k.tar.gz", {"rust/Cargo.toml": '[lib]\nname = "x"\n'}), tmp_path) as tree:
+        place = {"tool": {"maturin": {"manifest-path": "./rust/Cargo.toml"}}}
+        assert keep_import_names("maturin", "kern_el", place, tree) == []
+
+
 def test_other_backends_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"its backend 'own\.backend' derives") as caught:
         _kept(tmp_path, "own.backend", ())
