@@ -267,7 +267,7 @@ def test_another_name_changes_the_metadata_alone(tmp_path: Path, environ: dict[s
     assert (after["Name"], after["Version"], after["Summary"]) == ("kern-el.Fast_avx", "1.2+avx", "New words")
     classifiers = [*before.get_all("Classifier", []), *_PUBLICATION.classifiers]
     assert set(after.get_all("Classifier", [])) == set(classifiers)
-    assert after.get_payload().strip() == "# New"
+    assert str(after.get_payload()).strip() == "# New"
     assert after["Description-Content-Type"].startswith("text/markdown")
     requires = [_normal(text).replace("kern-el[", "kern-el-fast-avx[") for text in before.get_all("Requires-Dist", [])]
     assert [_normal(text) for text in after.get_all("Requires-Dist", [])] == requires

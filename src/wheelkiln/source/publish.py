@@ -13,6 +13,7 @@ from wheelkiln.errors import ConfigError
 from wheelkiln.source.core_metadata import CoreMetadata, parse_core_metadata
 from wheelkiln.source.import_names import keep_import_names
 from wheelkiln.source.published import PATCH_HINT, Changes, Readme, edit_setup, rename_requirement
+from wheelkiln.source.self_lookups import find_self_lookups
 from wheelkiln.source.tarball import SdistTree
 from wheelkiln.source.toml_edits import Append, Edit, Remove, Replace, Where, apply_edits
 
@@ -54,6 +55,8 @@ def rewrite_metadata(
     if edits:
         tree.write_text("pyproject.toml", apply_edits(text, edits), mtime=mtime)
     _rewrite_core_metadata(tree, changes, old, mtime)
+    if changes.name and canonicalize_name(changes.name) != canonicalize_name(old):
+        _tell_self_lookups(tree, old, changes.name, say)
 
 
 def add_requirements(tree: SdistTree, requires: Sequence[str], *, mtime: int) -> None:
@@ -186,6 +189,16 @@ def _change_core_metadata(metadata: CoreMetadata, changes: Changes, old: str) ->
     metadata.add("Classifier", changes.missing_classifiers(metadata.get_all("Classifier")))
     if changes.name:
         metadata.change("Requires-Dist", lambda text: rename_requirement(text, old, changes.name))
+
+
+def _tell_self_lookups(tree: SdistTree, old: str, new: str, say: Callable[[str], None]) -> None:
+    places = find_self_lookups(tree, old)
+    if places:
+        others = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
+        say(
+            f"{places[0]}{others} of {tree.title} asks for the metadata of '{old}', which is not installed as '{new}': "
+            "importing may fail; a patch can have it ask for the new name"
+        )
 
 
 def _move_egg_info(tree: SdistTree, directory: str, name: str, mtime: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import warnings
 from collections.abc import Mapping
 from itertools import accumulate
 
@@ -102,7 +103,8 @@ def write_setup_keywords(text: str, values: Mapping[str, str | list[str]]) -> st
 
 def _find_call(text: str) -> ast.Call | None:
     try:
-        tree = ast.parse(text)
+        with warnings.catch_warnings(action="ignore"):  # of the script's own escapes
+            tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_setup(node.func)]

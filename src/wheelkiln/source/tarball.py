@@ -67,6 +67,14 @@ class SdistTree:
             return f"{path} is a link"
         return f"{path} is a directory" if self.has_directory(path) else ""
 
+    def size(self, path: str) -> int:
+        """Return a file's size in bytes."""
+        entry = self._entries[path]
+        if entry.content is not None:
+            return len(entry.content)
+        assert entry.member is not None
+        return entry.member.size
+
     def read(self, path: str, *, limit: int = MAX_EDITED_BYTES) -> bytes:
         """Return a file's content; raise UsageProblem when it has more than limit bytes."""
         entry = self._entries[path]

@@ -287,6 +287,20 @@ def test_groups_that_name_the_project_follow(tmp_path: Path) -> None:
     assert groups["test"] == ["other[fast]>1 ; python_version>'3'", {"include-group": "x"}]
 
 
+def test_code_that_asks_for_the_old_name_is_told(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    lookup = "from importlib.metadata import version\n__version__ = version('kern-el')\n"
+    edition = Edition(
+        tmp_path / "other", {"PKG-INFO": _INFO, "pyproject.toml": _PYPROJECT, "kern_el/a.py": lookup, "b.py": lookup}
+    )
+    assert edition.make(name="other").said == [
+        "kern_el/a.py:2 (and 1 more) of kern_el-1.2.tar.gz asks for the metadata of 'Kern_el', which is not "
+        "installed as 'other': importing may fail; a patch can have it ask for the new name"
+    ]
+    edition.said.clear()
+    assert edition.make(name="KERN-EL").said == []
+
+
 _CFG = """\
 # who
 [metadata]
@@ -331,7 +345,7 @@ def test_setup_cfg_is_rewritten_where_there_is_no_project_table(tmp_path: Path) 
 
 def test_setup_py_is_rewritten_at_the_arguments_that_it_has(tmp_path: Path) -> None:
     script = (
-        'from setuptools import setup\nNAME = "Kern_el"\n'
+        'from setuptools import setup\nNAME = "Kern_el"\nWORD = "\\d"\n'
         "setup(\n    name=NAME,  # ä\n    version=read('V'), description='Old '\n        'words', packages=[NAME],\n)\n"
     )
     edition = Edition(tmp_path, {"PKG-INFO": _INFO, "setup.py": script})
