@@ -17,6 +17,7 @@ from packaging.utils import parse_wheel_filename
 
 from tests.container.conftest import Tool, manifest
 
+PROJECTS_OF_TESTS = Path(__file__).parents[1] / "projects"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "simd-dot"
 PROJECTS = {
     "noavx512": "simd-dot",
@@ -88,3 +89,51 @@ def test_the_five_variants_are_projects_of_their_own(tool: Tool, tmp_path: Path)
     again = tool.build(".", *_ONE, cwd=source)
     assert again.code == 0, again.stderr
     assert {job["status"] for job in manifest(house)["jobs"]} == {"reused"}
+
+
+_VARIANT = """
+[tool.wheelkiln.variants.thrice]
+project-name = "plainkernel-thrice"
+version-suffix = "+thrice"
+requires = ["wheel"]
+patches = [{ file = "thrice.patch", versions = ">=1.2" }, { file = "old.patch", versions = "<1.2" }]
+"""
+_PATCH = """\
+--- a/csrc/the kernel.c
++++ b/csrc/the kernel.c
+@@ -3,5 +3,7 @@
+ static PyObject *twice(PyObject *self, PyObject *number)
+ {
+     (void)self;
+-    return PyNumber_Add(number, number);
++    PyObject *three = PyLong_FromLong(3), *product = three ? PyNumber_Multiply(number, three) : NULL;
++    Py_XDECREF(three);
++    return product;
+ }
+"""
+
+
+def test_a_patch_a_suffix_and_a_requirement_reach_the_wheel(tool: Tool, tmp_path: Path) -> None:
+    if tool.engine != "docker":
+        pytest.skip("the engine makes no difference to sdists")
+    source = tmp_path / "plain"
+    shutil.copytree(PROJECTS_OF_TESTS / "plain", source)
+    (source / "pyproject.toml").write_text((source / "pyproject.toml").read_text() + _VARIANT)
+    (source / "thrice.patch").write_text(_PATCH)
+
+    ran = tool.build(".", *_ONE, cwd=source)
+    assert ran.code == 0, ran.stderr
+    (job,) = manifest(source / "wheelhouse")["jobs"]
+    wheel = source / "wheelhouse" / job["wheel"]["name"]
+    check_metadata(wheel, "plainkernel-thrice", "1.2.3+thrice")
+    assert any(pin.startswith("wheel==") for pin in job["requirements"])
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    call = "import plainkernel; assert plainkernel.twice(2) == 6"
+    subprocess.run([sys.executable, "-c", call], cwd=tmp_path / "installed", check=True)
+
+    (source / "thrice.patch").write_text(_PATCH.replace("(void)self", "(void)other"))
+    failed = tool.build(".", *_ONE, cwd=source)
+    assert failed.code == 3
+    assert "thrice.patch does not apply: hunk 1 of csrc/the kernel.c, @@ -3,5 +3,7 @@" in failed.stderr
+    assert "expected '    (void)other;\\n'" in failed.stderr
