@@ -20,6 +20,7 @@ from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.provide import Origin
 from wheelkiln.plan.features import Toolchain
 from wheelkiln.plan.make import PlanInputs
+from wheelkiln.plan.shards import ShardChoice, take_shard
 from wheelkiln.system.files import sha256_of
 from wheelkiln.system.locks import exclusive
 
@@ -472,6 +473,31 @@ def test_two_jobs_that_make_the_same_wheel_land_it_once(tmp_path: Path) -> None:
     result = machine.run(fresh=True)
     assert sorted(_statuses(result)) == ["built", "covered"]
     assert machine.wheels == list(same)
+
+
+def test_a_stable_abi_wheel_that_another_shard_makes_does_not_land(tmp_path: Path) -> None:
+    """Nothing declares it: only the wheel tells that an earlier Python, which another shard builds, has it, too."""
+    same = "kern-1.2-cp311-abi3-manylinux_2_17_x86_64.whl"
+    machine = Machine(tmp_path, FakeCibuildwheel(wheels={_CP311: [same], _CP312: [same]}))
+    plan = machine.request().plan
+    second = take_shard(plan, {_CP311: 1, _CP312: 2}, ShardChoice(2, 2))
+    first = take_shard(plan, {_CP311: 1, _CP312: 2}, ShardChoice(1, 2))
+    result = machine.run(plan=second)
+    assert [(outcome.status, outcome.covered_by) for outcome in result.outcomes] == [(Status.COVERED, same)]
+    assert machine.wheels == []
+    assert _statuses(machine.run(plan=first)) == ["built"]
+    assert machine.wheels == [same]
+
+
+def test_neither_does_one_of_an_earlier_whole_run(tmp_path: Path) -> None:
+    same = "kern-1.2-cp311-abi3-manylinux_2_17_x86_64.whl"
+    machine = Machine(tmp_path, FakeCibuildwheel(wheels={_CP312: [same]}, broken=frozenset({_CP311})))
+    assert _statuses(machine.run()) == ["failed", "built"]
+    (tmp_path / "wheelhouse" / same).unlink()
+    second = take_shard(machine.request().plan, {_CP311: 1, _CP312: 2}, ShardChoice(2, 2))
+    assert _statuses(machine.run(plan=second)) == ["covered"]
+    assert machine.wheels == []
+    assert machine.fake.built == []
 
 
 def test_a_gate_is_judged_on_what_the_run_found(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from wheelkiln.cache.records import keep_record
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.cli.build import _finish, _print_opening, _refuse_remote
 from wheelkiln.cli.options import LocatedSource
+from wheelkiln.cli.shards import take_asked_shard
 from wheelkiln.config.load import parse_config
 from wheelkiln.errors import BuildError, CacheGateError, EnvironmentProblem
 from wheelkiln.source.spec import DirectorySource
@@ -61,6 +62,17 @@ def test_the_report_says_what_came_from_the_store(request_: BuildRequest, capsys
     (good,) = _result(request_).outcomes
     _finish(RunRequest((request_,)), _result(request_, replace(good, status=Status.REUSED, from_store=True)), "table")
     assert f"1 wheel in {request_.output_dir} after 3.0 s, 1 from the wheel store:" in capsys.readouterr().out
+
+
+def test_a_shard_without_jobs_leaves_a_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    request = make_request(make_inputs({"python": ["cp312"]}), root=tmp_path)
+    run, shards = take_asked_shard(RunRequest((request,)), "2/2", None)
+    _finish(run, RunResult((), (), 0.0), "table", shards)
+    written = json.loads((request.output_dir / "wheelkiln-manifest.json").read_text())
+    assert written["jobs"] == []
+    assert [(shard["number"], shard["count"]) for shard in written["shards"]] == [(2, 2)]
+    assert [skip["reason"] for skip in written["skipped"]] == ["other-shard"]
+    assert "cp312-manylinux_x86_64: it belongs to shard 1/2" in capsys.readouterr().out
 
 
 def test_a_failure_is_told_with_its_way_out(request_: BuildRequest, capsys: pytest.CaptureFixture[str]) -> None:
