@@ -72,3 +72,27 @@ def test_a_stable_abi_that_nothing_declares_is_one_wheel_of_one_shard(tool: Tool
     merged = merge(tool, source, "s1", "s2", "s3", target="s1")
     assert digests(merged) == digests(whole)
     assert [job["status"] for job in manifest(merged)["jobs"]] == ["built", "covered", "covered"]
+
+
+def test_variants_on_different_machines_are_one_wheelhouse(tool: Tool, project: Any) -> None:
+    source = project("plain")
+    with (source / "pyproject.toml").open("a") as file:
+        file.write(
+            "\n[tool.wheelkiln.variants.default]\n"
+            '[tool.wheelkiln.variants.fast]\nproject-name = "plainkernel-fast"\nenvironment = { CFLAGS = "-O3" }\n'
+        )
+    one = ("--python", "cp312", *ANEW)
+    whole = tool.build(".", *one, "-o", "whole", cwd=source)
+    assert whole.code == 0, whole.stderr
+    assert len(digests(source / "whole")) == 2
+    for number in (1, 2):
+        ran = tool.build(".", *one, "-o", f"s{number}", "--shard", f"{number}/2", cwd=source)
+        assert ran.code == 0, ran.stderr
+        assert len(digests(source / f"s{number}")) == 1
+    merged = merge(tool, source, "s1", "s2")
+    assert digests(merged) == digests(source / "whole")
+    assert manifest(merged)["sources"] == manifest(source / "whole")["sources"]
+
+    alone = tool.build(".", *one, "-o", "alone", "--variant", "fast", cwd=source)
+    assert alone.code == 0, alone.stderr
+    assert digests(merge(tool, source, "alone", "whole", target="again")) == digests(merged), "a variant by itself"
