@@ -98,6 +98,7 @@ MANIFEST_FIELDS = {
     "seconds": "Wall time of the whole run; of the longest one where several were merged.",
     "shards[].number": "Which of the shards this is, counted from 1. A whole run has none, a merged one those in it.",
     "shards[].count": "How many there are.",
+    "shards[].jobs": "Ids of the jobs that it is to build; what happened to them is in `jobs`.",
     "shards[].plan": "SHA-256 over which job is in which shard.",
     "sharing.repeated": "Compilations of jobs that an earlier Python's job of the same run had made as well.",
     "sharing.shared": "Of these: had the same result, so that one compilation served both.",

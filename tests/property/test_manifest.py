@@ -34,7 +34,7 @@ _BUILT = Outcome(
 )
 _FAILED = Outcome(_REQUEST.plan.jobs[1], Status.FAILED, message="no")
 _RESULT = RunResult((_BUILT, _FAILED), (), 3.0)
-_SHARDS = (ManifestShard(1, 1, "b" * 64),)
+_SHARDS = (ManifestShard(1, 1, "b" * 64, tuple(job.id for job in _REQUEST.plan.jobs)),)
 _TABLE = json.loads(
     write_manifest_text(make_manifest(RunRequest((_REQUEST,)), _RESULT, version="0.1.0", shards=_SHARDS))
 )

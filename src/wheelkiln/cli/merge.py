@@ -145,7 +145,8 @@ def _judge(manifest: Manifest) -> None:
     """End as the builds did whose jobs failed."""
     from wheelkiln.build.outcome import Status
 
-    failed = [job for job in manifest.jobs if job.status in (Status.FAILED, Status.REJECTED)]
+    good = (Status.BUILT, Status.REUSED, Status.COVERED)
+    failed = [job for job in manifest.jobs if job.status not in good]
     if not failed:
         return
     told = [f"  {job.id}: {job.message}" for job in failed]

@@ -58,7 +58,8 @@ def take_asked_shard(
     taken = RunRequest(tuple(editions))
     if not taken.jobs:
         click.echo(f"shard {choice} has nothing to build", err=True)
-    return taken, (ManifestShard(choice.number, choice.count, cut.id),)
+    jobs = cut.shards[choice.number - 1].jobs
+    return taken, (ManifestShard(choice.number, choice.count, cut.id, jobs),)
 
 
 def _read(path: Path) -> str:

@@ -12,7 +12,7 @@ from wheelkiln.config.variants import DEFAULT_VARIANT
 from wheelkiln.errors import VerificationError
 from wheelkiln.report.manifest import Manifest, ManifestJob, ManifestSource
 
-__all__ = ["Part", "check_alike", "check_covered", "check_wheels", "explain_missing", "missing_shards"]
+__all__ = ["Part", "check_alike", "check_covered", "check_wheels", "explain_missing", "find_missing"]
 
 _CUT_APART = (
     "Their machines planned different jobs. Make one plan with 'wheelkiln plan --shards N --format json', and give it "
@@ -72,16 +72,24 @@ def _all(texts: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(texts))
 
 
-def missing_shards(parts: Iterable[Part]) -> tuple[str, ...]:
-    """Return the shards that are not there, as ``2/3``."""
-    return tuple(f"{number}/{count}" for _, count, numbers in _cuts(parts) for number in numbers)
+def find_missing(parts: Sequence[Part]) -> tuple[str, ...]:
+    """Return the shards that are not there, as ``2/3``, and the jobs that a shard was to build and says nothing of."""
+    shards = [f"{number}/{count}" for _, count, numbers in _cuts(parts) for number in numbers]
+    built = {job.id for part in parts for job in part.manifest.jobs}
+    wanted = {
+        job: f"{job} of {shard.number}/{shard.count}"
+        for part in parts
+        for shard in part.manifest.shards
+        for job in shard.jobs
+    }
+    return (*shards, *(told for job, told in wanted.items() if job not in built))
 
 
 def explain_missing(parts: Iterable[Part], missing: Sequence[str]) -> VerificationError:
     """Say which shards are missing, and why that may be."""
     cuts = len(_cuts(parts))
     several = f" of {cuts} plans" if cuts > 1 else ""
-    hint = "--allow-missing merges what is there."
+    hint = "Run the 'build --shard' of what is missing again. --allow-missing merges what is there."
     return VerificationError(
         f"not all shards are there{several}: {', '.join(missing)}", hint=f"{_CUT_APART} {hint}" if cuts > 1 else hint
     )
@@ -126,7 +134,7 @@ def check_covered(jobs: Sequence[ManifestJob]) -> None:
     told = [
         f"  {job.id}: {job.covered_by}" for job in jobs if job.status is Status.COVERED and job.covered_by not in wheels
     ]
-    if told and not any(job.status in (Status.FAILED, Status.REJECTED) for job in jobs):
+    if told and all(job.status in (Status.BUILT, Status.REUSED, Status.COVERED) for job in jobs):
         raise VerificationError("\n".join(["jobs are served by wheels that no directory has:", *told]))
 
 

@@ -9,12 +9,13 @@ from dataclasses import replace
 from wheelkiln.build.outcome import GateVerdict, Status
 from wheelkiln.cache.sharing import Sharing
 from wheelkiln.plan.model import Notice, Skipped, SkipReason
-from wheelkiln.report.agreement import Part, check_alike, check_covered, check_wheels, explain_missing, missing_shards
+from wheelkiln.report.agreement import Part, check_alike, check_covered, check_wheels, explain_missing, find_missing
 from wheelkiln.report.manifest import Manifest, ManifestCache, ManifestImage, ManifestJob, ManifestShard
 
 __all__ = ["join_manifests"]
 
-_BEST_FIRST = (Status.BUILT, Status.REUSED, Status.COVERED, Status.REJECTED, Status.FAILED)
+_GOOD = (Status.BUILT, Status.REUSED, Status.COVERED)
+_BEST_FIRST = (*_GOOD, *(status for status in Status if status not in _GOOD))
 
 
 def join_manifests(parts: Sequence[Part], *, allow_missing: bool) -> tuple[Manifest, tuple[Notice, ...]]:
@@ -27,7 +28,7 @@ def join_manifests(parts: Sequence[Part], *, allow_missing: bool) -> tuple[Manif
     check_alike(parts)
     check_wheels(parts)
     jobs = _join_jobs(parts)
-    missing = missing_shards(parts)
+    missing = find_missing(parts)
     if missing and not allow_missing:
         raise explain_missing(parts, missing)
     if not missing:
@@ -115,7 +116,7 @@ def _same_or(texts: Iterable[str], otherwise: str) -> str:
 
 def _notices(parts: Sequence[Part], missing: Sequence[str]) -> Iterator[Notice]:
     if missing:
-        yield Notice("missing-shards", f"shards that are not there: {', '.join(missing)}")
+        yield Notice("missing-shards", f"not there: {', '.join(missing)}")
     for part in parts:
         gate = part.manifest.cache.gate
         if gate is not None and gate.verdict is GateVerdict.FAILED:

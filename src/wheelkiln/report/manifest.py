@@ -115,11 +115,15 @@ class ManifestCache:
 
 @dataclass(frozen=True, slots=True)
 class ManifestShard:
-    """One of count shards, counted from 1; plan is a digest of which job is in which of them."""
+    """One of count shards, counted from 1: jobs are all that it is to build, by their ids.
+
+    plan is a digest of which job is in which shard.
+    """
 
     number: int
     count: int
     plan: str
+    jobs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from wheelkiln.build.outcome import Status
 from wheelkiln.errors import VerificationError
+from wheelkiln.plan.shards import MOST_SHARDS
 from wheelkiln.report.manifest import MANIFEST_FORMAT, Manifest, ManifestJob
 from wheelkiln.verify.variant_label import split_label
 
@@ -66,7 +67,7 @@ def _faults(manifest: Manifest) -> Iterator[str]:
         if not _is_version(source.version):
             yield f"sources: {source.version!r} is not a version"
     for shard in manifest.shards:
-        if not 1 <= shard.number <= shard.count or not _DIGEST.fullmatch(shard.plan):
+        if not 1 <= shard.number <= shard.count <= MOST_SHARDS or not _DIGEST.fullmatch(shard.plan):
             yield f"shards: there is no shard {shard.number}/{shard.count} of {shard.plan!r}"
     sources = {(source.project, source.version, source.variant) for source in manifest.sources}
     seen = set()

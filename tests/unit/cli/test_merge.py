@@ -40,7 +40,7 @@ def _shard(number: int, **changes: Any) -> Path:
     outcome = Outcome(job, Status.BUILT, 1.0, WheelFile(path.name, sha256_of(path), path.stat().st_size))
     result = RunResult((replace(outcome, **changes),), (), 1.0)
     manifest = make_manifest(
-        RunRequest((request,)), result, version="0.1.0", shards=(ManifestShard(number, 2, cut.id),)
+        RunRequest((request,)), result, version="0.1.0", shards=(ManifestShard(number, 2, cut.id, (job.id,)),)
     )
     (directory / MANIFEST_NAME).write_text(write_manifest_text(manifest))
     return directory

@@ -21,8 +21,12 @@ _OUTCOMES = (
     Outcome(_REQUEST.plan.jobs[1], Status.FAILED, message="no"),
 )
 _MANIFEST = make_manifest(
-    RunRequest((_REQUEST,)), RunResult(_OUTCOMES, (), 3.0), version="0.1.0", shards=(ManifestShard(1, 2, "b" * 64),)
+    RunRequest((_REQUEST,)),
+    RunResult(_OUTCOMES, (), 3.0),
+    version="0.1.0",
+    shards=(ManifestShard(1, 2, "b" * 64, ("x",)),),
 )
+_SHARD = {"number": 1, "count": 2, "plan": "b" * 64, "jobs": ["x"]}
 _TEXT = write_manifest_text(_MANIFEST)
 
 
@@ -90,8 +94,10 @@ def _of_job(**values: Any) -> Callable[[dict[str, Any]], Any]:
         (_of_source(digest=7), "sources.0.digest: Input should be a valid string"),
         (_of_job(version="1.3"), "'cp311-manylinux_x86_64' is of none of the sources"),
         (lambda table: table.update(seconds=float("inf")), "seconds"),
-        (lambda table: table.update(shards=[{"number": 3, "count": 2, "plan": "b" * 64}]), "there is no shard 3/2"),
-        (lambda table: table.update(shards=[{"number": 1, "count": 2, "plan": "x"}]), "of 'x'"),
+        (lambda table: table.update(shards=[_SHARD | {"number": 3}]), "there is no shard 3/2"),
+        (lambda table: table.update(shards=[_SHARD | {"count": 10**12}]), "there is no shard 1/1000000000000"),
+        (lambda table: table.update(shards=[_SHARD | {"plan": "x"}]), "of 'x'"),
+        (lambda table: table.update(shards=[_SHARD | {"jobs": "x"}]), "shards.0.jobs: Input should be"),
         (lambda table: table["jobs"].append(table["jobs"][0]), "'cp311-manylinux_x86_64' is there twice"),
         (_of_job(identifier="../../x"), "'../../x' is not a build identifier"),
         (_of_job(identifier="cp3x-manylinux"), "is not a build identifier"),
