@@ -14,9 +14,15 @@ COMPILERS = frozenset({"as", "cc1", "cc1plus", "clang", "clang++", "ld", "ld.bfd
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Running compilers over all samples in which there was one; above counts the samples with more than a number."""
+    """Running compilers over all samples in which there was one, as the number of samples by the number of compilers.
+
+    own is what the containers used of the processors, in seconds, others what the rest of the machine used meanwhile:
+    where that is much, wall times say little.
+    """
 
     samples: Mapping[int, int]
+    own: float = 0.0
+    others: float = 0.0
 
     @property
     def mean(self) -> float:
@@ -39,14 +45,20 @@ class LoadCount:
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
         self._samples: Counter[int] = Counter()
+        self._used: dict[Path, float] = {}
+        self._began = busy_seconds(proc)
 
     def sample(self, cgroups: Sequence[Path]) -> None:
+        self._used |= {group: used for group in cgroups if (used := _used_seconds(group)) is not None}
         found = sum(self._is_compiler(number) for group in cgroups for number in _processes(group))
         if found:
             self._samples[found] += 1
 
     def result(self) -> Load:
-        return Load(dict(self._samples))
+        own = sum(self._used.values())
+        return Load(
+            dict(self._samples), round(own, 1), round(max(0.0, busy_seconds(self._proc) - self._began - own), 1)
+        )
 
     def _is_compiler(self, number: str) -> bool:
         """Tell whether a process is a compiler that runs, or waits for the disk: not one that has ended (proc(5))."""
@@ -55,6 +67,24 @@ class LoadCount:
             name, _, rest = text.partition("(")[2].rpartition(")")
             return name in COMPILERS and rest.split()[0] in "RD"
         return False
+
+
+def busy_seconds(proc: Path) -> float:
+    """Return what all processors have worked since the machine started (proc(5): stat; in hundredths of a second)."""
+    with suppress(OSError, ValueError):
+        user, nice, system, _idle, _wait, *rest = map(int, (proc / "stat").read_text().split("\n")[0].split()[1:8])
+        return (user + nice + system + sum(rest)) / 100
+    return 0.0
+
+
+def _used_seconds(group: Path) -> float | None:
+    """Return what a container's processes have used of the processors; group is its memory control group."""
+    with suppress(OSError, ValueError):
+        return int((Path(str(group).replace("/memory/", "/cpuacct/", 1)) / "cpuacct.usage").read_text()) / 1e9
+    with suppress(OSError, ValueError):
+        fields = dict(line.split() for line in (group / "cpu.stat").read_text().splitlines())
+        return int(fields.get("usage_usec", "")) / 1e6
+    return None
 
 
 def _processes(group: Path) -> list[str]:

@@ -6,7 +6,9 @@
 Both ways build the same sdist for the same Pythons in the same image, without tests and without a compile cache:
 ccache is switched off, so that no Python finds what another compiled. Rounds take turns, ratios are of builds in the
 same round. The compilers that run are counted ten times a second, in the containers of the command alone: their mean
-must not be above the number of cores. Exit status 1 says that a limit was not kept. Needs docker.
+must not be above the number of cores. The table also has the CPU time of the containers, and what the rest of the
+machine used: only on a machine that is quiet otherwise do ratios of wall times say something. Exit status 1 says that a
+limit was not kept. Needs docker.
 """
 
 from __future__ import annotations
@@ -87,17 +89,19 @@ def render_schedule(builds: Sequence[Build], budget: int) -> str:
     rows = [_row(build, next(ratios) if build.way == OURS else None, budget) for build in builds]
     known = [ratio for ratio in ratios_of(builds) if ratio is not None]
     if known:
-        rows.append(("median", OURS, "", f"{median(known):.2f}", "", "", ""))
+        rows.append(("median", OURS, "", f"{median(known):.2f}", "", "", "", "", ""))
     titles = ("round", "way", "wall time", "of sequential", "compilers, mean", "most", f"samples above {budget}")
     head = f"{builds[0].project}, {len(builds[0].identifiers)} Pythons, {budget} cores, no compile cache"
-    return f"{head}\n\n{format_table(titles, rows)}"
+    return f"{head}\n\n{format_table((*titles, 'CPU time', 'of others, a second'), rows)}"
 
 
 def _row(build: Build, ratio: float | None, budget: int) -> tuple[str, ...]:
     load = build.load
     told = (f"{load.mean:.2f}", str(load.most), f"{load.above(budget):.1%}") if load and load.most else ("-", "-", "-")
     time = f"failed: {build.error}" if build.error else format_seconds(build.seconds)
-    return (str(build.run), build.way, time, "-" if ratio is None else f"{ratio:.2f}", *told)
+    used = format_seconds(load.own) if load and load.own else "-"
+    noise = f"{load.others / build.seconds:.2f} s" if load and build.seconds else "-"
+    return (str(build.run), build.way, time, "-" if ratio is None else f"{ratio:.2f}", *told, used, noise)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,23 @@ def test_compilers_that_run_are_counted_in_the_groups_of_the_containers(tmp_path
     assert count.result() == Load({2: 1})
 
 
+def test_what_the_containers_and_the_rest_of_the_machine_used(tmp_path: Path) -> None:
+    group = tmp_path / "memory/docker/a"
+    (tmp_path / "cpuacct/docker/a").mkdir(parents=True)
+    group.mkdir(parents=True)
+    (tmp_path / "stat").write_text("cpu  100 100 100 900 900 0 0 0 0 0\ncpu0 1\n")
+    count = LoadCount(tmp_path)
+    (tmp_path / "cpuacct/docker/a/cpuacct.usage").write_text("2500000000\n")
+    count.sample([group])
+    (tmp_path / "stat").write_text("cpu  500 300 200 900 900 0 0 0 0 0\ncpu0 1\n")
+    assert count.result() == Load({}, own=2.5, others=4.5)
+    unified = tmp_path / "unified"
+    unified.mkdir()
+    (unified / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1\n")
+    count.sample([unified])
+    assert count.result().own == 4.0
+
+
 def test_the_mean_is_over_samples_with_a_compiler() -> None:
     load = Load({1: 1, 2: 2, 3: 1})
     assert (load.mean, load.most, load.above(2)) == (2.0, 3, 0.25)
