@@ -26,6 +26,7 @@ from wheelkiln.build.request import (
     make_invocation,
     remote_environment,
 )
+from wheelkiln.build.runs import CONTAINER_ID
 from wheelkiln.build.stages import StageClock, plain_text, stage_of
 from wheelkiln.build.variant_label import label_wheel
 from wheelkiln.cache.settings import LINKS_LOG, STATISTICS_LOG, make_cache_directories
@@ -38,7 +39,6 @@ from wheelkiln.verify.tags import check_wheel
 
 __all__ = ["JobResult", "run_job"]
 
-_ID_FILE = "container-id"
 _DROPPED_VARIABLES = ("GITHUB_STEP_SUMMARY",)
 _FIXED_VARIABLES = {"CIBW_LOG_FOLD_MODE": "disabled", "DOCKER_CLI_HINTS": "false", "PYTHONUTF8": "1"}
 
@@ -103,11 +103,12 @@ def run_job(
             log = _Log(job, file, clock, emit)
             with (
                 watching_remote(request, job_dir, emit) as remote,
-                watching_memory(request.engine, job_dir / _ID_FILE) as memory,
+                watching_memory(request.engine, job_dir / CONTAINER_ID) as memory,
             ):
                 request, outcome = _build(request, job, job_dir, maker, log, may_land)
         keep_calls(request, job, job_dir, log.lines, outcome)
     finally:
+        (job_dir / CONTAINER_ID).unlink(missing_ok=True)
         for scratch in ("wheels", "tmp", f"mount/{PROJECT_SCRATCH}"):
             shutil.rmtree(job_dir / scratch, ignore_errors=True)
     known = request.environments.get(job.id)
@@ -155,7 +156,7 @@ def _build(
 
 def _run_cibuildwheel(request: BuildRequest, job: Job, job_dir: Path, run_id: str, log: _Log) -> int:
     invocation = make_invocation(request, (job,), job_dir / "mount", run_id)
-    invocation = replace(with_call_log(invocation, request.examination), id_file=job_dir / _ID_FILE)
+    invocation = replace(with_call_log(invocation, request.examination), id_file=job_dir / CONTAINER_ID)
     make_cache_directories(invocation.mounts, container_user(request).owner)
     (job_dir / "tmp").mkdir()
     config_file = job_dir / "cibuildwheel.toml"

@@ -22,7 +22,7 @@ from wheelkiln.build.needs import budget_of, make_schedule
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
 from wheelkiln.build.request import BuildRequest, JobInputs
 from wheelkiln.build.reuse import Shelf, find_covering, know_environments, known_images, make_shelf
-from wheelkiln.build.runs import remove_dead_containers, run_directory
+from wheelkiln.build.runs import JOBSERVER, remove_dead_containers, run_directory
 from wheelkiln.cache.records import JobRecord, read_latest_record
 from wheelkiln.cache.remote import choose_remote
 from wheelkiln.cache.settings import compile_cache, ignored_options
@@ -219,7 +219,7 @@ class _Jobs:
         One that an earlier abi3 or py3-none wheel serves is not built again.
         """
         jobs = tuple(job for _, job in self._run.in_order())
-        with self._maker, serving(self._run_dir / "jobserver", budget_of(self._run)) as server:
+        with self._maker, serving(self._run_dir / JOBSERVER, budget_of(self._run)) as server:
             schedule = make_schedule(self._shelf, self._tools, served=server.directory is not None)
             for job in schedule.ordered(self._run.jobs):  # environments are made ahead, where it can be told now
                 if self._shelf.locate(job) is None:

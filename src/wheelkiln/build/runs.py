@@ -18,9 +18,13 @@ from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.files import make_directory, naming_storage_errors
 from wheelkiln.system.locks import exclusive
 
-__all__ = ["KEPT_RUNS", "remove_dead_containers", "run_directory"]
+__all__ = ["CONTAINER_ID", "JOBSERVER", "KEPT_RUNS", "remove_dead_containers", "run_directory"]
 
 KEPT_RUNS = 20
+JOBSERVER = "jobserver"
+"""Name of the directory of the jobserver's fifo, in a run's directory."""
+CONTAINER_ID = "container-id"
+"""Name of the file that the engine writes the container's id to, in a job's directory."""
 _STALE_SECONDS = 24 * 3600.0
 """Age at which a source's scratch directory cannot belong to a living run."""
 
@@ -52,8 +56,9 @@ def _remove_old_runs(runs: Path, cache_root: Path) -> None:
     for run in finished[-KEPT_RUNS:]:
         for scratch in (*run.glob("*/tmp"), *run.glob("*/wheels"), *run.glob(f"*/mount/{PROJECT_SCRATCH}")):
             shutil.rmtree(scratch, ignore_errors=True)
-        for log in run.glob(f"*/mount/{CALLS_LOG}"):
-            log.unlink(missing_ok=True)
+        shutil.rmtree(run / JOBSERVER, ignore_errors=True)
+        for file in (*run.glob(f"*/mount/{CALLS_LOG}"), *run.glob(f"*/{CONTAINER_ID}")):
+            file.unlink(missing_ok=True)
 
 
 def remove_dead_containers(engine: ContainerEngine, cache_root: Path) -> None:

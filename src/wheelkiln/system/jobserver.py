@@ -99,3 +99,4 @@ def serving(directory: Path, budget: int) -> Iterator[Jobserver]:
     finally:
         os.close(descriptor)
         fifo.unlink(missing_ok=True)
+        directory.rmdir()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -352,8 +353,13 @@ def test_parts_that_a_killed_run_left_are_removed(tmp_path: Path) -> None:
     (tmp_path / "wheelhouse/.wheelkiln-x.part").write_bytes(b"half")
     (tmp_path / "cache/runs/0-dead/job/tmp").mkdir(parents=True)
     (tmp_path / "cache/runs/0-dead/job/build.log").write_text("x")
+    (tmp_path / "cache/runs/0-dead/job/container-id").write_text("x")
+    (tmp_path / "cache/runs/0-dead/jobserver").mkdir()
+    os.mkfifo(tmp_path / "cache/runs/0-dead/jobserver/tokens")
     machine = Machine(tmp_path)
     machine.run()
+    assert sorted(path.name for path in (tmp_path / "cache/runs").glob("0-dead/**/*")) == ["build.log", "job"]
+    assert not list((tmp_path / "cache/runs").glob("*/jobserver"))
     assert not [name for name in machine.wheels if name.endswith(".part")]
     assert not (tmp_path / "cache/runs/0-dead/job/tmp").exists()
     assert (tmp_path / "cache/runs/0-dead/job/build.log").exists()
