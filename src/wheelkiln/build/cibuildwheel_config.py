@@ -76,7 +76,7 @@ def render_cibuildwheel_config(
         "select": "*",
         "build-frontend": _render_frontend(config, has_environment=invocation.has_environment),
         "container-engine": {
-            "name": invocation.engine.value,
+            "name": invocation.engine.spoken_to_as,
             "create-args": render_create_args(invocation, config),
             "disable-host-mount": True,
         },

@@ -237,7 +237,7 @@ def _run_container(
         network=_network(request),
     )
     make_cache_directories(invocation.mounts, container_user(request).owner)
-    argv = [request.engine.name.value, "run", "--rm", *render_create_args(invocation, request.config)]
+    argv = [*request.engine.program, "run", "--rm", *render_create_args(invocation, request.config)]
     argv += [f"--env=SOURCE_DATE_EPOCH={request.source.epoch}", invocation.reference, "wheelkiln-environment"]
     lines: list[str] = []
 

@@ -15,6 +15,7 @@ from wheelkiln.build.call_records import keep_calls, with_call_log
 from wheelkiln.build.cibuildwheel_config import merge_variant_variables, render_cibuildwheel_config, write_toml
 from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
+from wheelkiln.build.in_place import engine_environment
 from wheelkiln.build.memory_watch import watching_memory
 from wheelkiln.build.outcome import Event, Outcome, StageStarted, Status, WheelFile
 from wheelkiln.build.remote_watch import watching_remote
@@ -185,6 +186,7 @@ def _child_environment(request: BuildRequest, job_dir: Path) -> dict[str, str]:
     if request.host.ca_bundle:
         own["SSL_CERT_FILE"] = str(request.host.ca_bundle)
     variables = merge_variant_variables(request.variables, request.variant)
+    own |= engine_environment(request, kept.get("PATH", ""))
     return {**kept, **variables, **_FIXED_VARIABLES, **passed, **own}
 
 

@@ -75,6 +75,9 @@ def _image(request: BuildRequest, job: Job) -> str:
 
 
 def _limit_of(run: RunRequest) -> int | None:
+    place = run.first.place
+    if place is not None and not place.private:
+        return 1  # all jobs are at the same paths
     return None if run.config.jobs == "auto" else run.config.jobs
 
 

@@ -28,6 +28,7 @@ from wheelkiln.plan.project_settings import ProjectSettings
 from wheelkiln.source.prepare import PreparedSource
 from wheelkiln.system.engine import ContainerEngine, ContainerUser
 from wheelkiln.system.host import PROXY_VARIABLES, HostFacts
+from wheelkiln.system.in_place_facts import PlaceFacts
 from wheelkiln.system.pip_settings import PipSettings
 
 __all__ = [
@@ -93,7 +94,8 @@ class BuildRequest:
     by job id. read_pip asks pip, which takes longer than a run that builds nothing: only what needs its settings
     calls it. cold_cache is a directory for the compile cache of this run alone; what is built with it is not
     recorded. ask_remote asks a server whether it serves; remote is the remote compile cache of a job, None where
-    there is none to use. cores are those of a job.
+    there is none to use. cores are those of a job, place is
+    where builds run when no container is started.
     """
 
     plan: Plan
@@ -120,6 +122,7 @@ class BuildRequest:
     remote: RemoteAddress | None = None
     variant: VariantConfig = field(default_factory=VariantConfig)
     cores: Cores = field(default_factory=Cores)
+    place: PlaceFacts | None = None
 
     @property
     def pip(self) -> PipSettings:

@@ -17,6 +17,7 @@ from wheelkiln.build.elsewhere import is_made_elsewhere
 from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.environments import prune_environments
 from wheelkiln.build.gate import Restored, cache_is_empty, judge_hits
+from wheelkiln.build.in_place import provide_place
 from wheelkiln.build.job import JobResult, run_job
 from wheelkiln.build.needs import budget_of, make_schedule
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
@@ -160,6 +161,8 @@ def provide_images(
     request: BuildRequest, emit: Callable[[Event], None], log: Callable[[str], None]
 ) -> tuple[BuiltImage, ...]:
     """Make sure that the images of all jobs are there."""
+    if request.place is not None:
+        return provide_place(request, request.place, emit, log)
     config, facts = request.config, request.source.facts
     provider = ImageProvider(
         engine=request.engine,

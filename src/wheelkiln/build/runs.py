@@ -54,7 +54,12 @@ def _remove_old_runs(runs: Path, cache_root: Path) -> None:
         if time.time() - source.stat().st_mtime > _STALE_SECONDS:
             shutil.rmtree(source, ignore_errors=True)
     for run in finished[-KEPT_RUNS:]:
-        for scratch in (*run.glob("*/tmp"), *run.glob("*/wheels"), *run.glob(f"*/mount/{PROJECT_SCRATCH}")):
+        for scratch in (
+            *run.glob("*/tmp"),
+            *run.glob("*/wheels"),
+            *run.glob("**/place-*"),
+            *run.glob(f"*/mount/{PROJECT_SCRATCH}"),
+        ):
             shutil.rmtree(scratch, ignore_errors=True)
         shutil.rmtree(run / JOBSERVER, ignore_errors=True)
         for file in (*run.glob(f"*/mount/{CALLS_LOG}"), *run.glob(f"*/{CONTAINER_ID}")):

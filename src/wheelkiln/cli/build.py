@@ -131,10 +131,10 @@ def _print_opening(request: BuildRequest) -> None:
     if source.tree_size * _WORTH_SAYING > source.size:
         share = 100 * (1 - source.size / source.tree_size)
         saved = f" instead of the directory's {format_size(source.tree_size)} ({share:.0f} % less)"
-    engine = f"{request.engine.name} {request.engine.version}"
+    engine = "in place" if request.place else f"{request.engine.name} {request.engine.version}"
     click.echo(
         f"{source.title}{variant}: {jobs} job{'s' if jobs != 1 else ''}, {engine}; "
-        f"an sdist of {format_size(source.size)} reaches the container{saved}",
+        f"an sdist of {format_size(source.size)} reaches the {'build' if request.place else 'container'}{saved}",
         err=True,
     )
 

@@ -13,7 +13,7 @@ import click
 from wheelkiln.cli.cache_stats import cache_options
 from wheelkiln.cli.own_config import OwnConfig, load_own_config
 from wheelkiln.errors import EnvironmentProblem, UsageProblem
-from wheelkiln.system.engine import EngineName
+from wheelkiln.system.engine import CONTAINER_ENGINES, EngineName
 
 if TYPE_CHECKING:
     from wheelkiln.build.compile_cache import CompileCacheCleaner
@@ -30,7 +30,9 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 @click.option("--project", default="", metavar="NAME", help="Everything of this project.")
 @click.option("--all", "everything", is_flag=True, help="Everything but images.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
-@click.option("--engine", type=click.Choice([name.value for name in EngineName]), help="Default: the one that answers.")
+@click.option(
+    "--engine", type=click.Choice([name.value for name in CONTAINER_ENGINES]), help="Default: the one that answers."
+)
 @click.option("--verbose", "-v", is_flag=True, help="Show every command that is run.")
 def command(
     directory: Path,

@@ -27,7 +27,8 @@ from wheelkiln.source.edition import Patch, Publication, make_edition
 from wheelkiln.source.facts import publish_facts
 from wheelkiln.source.prepare import PreparedSource
 from wheelkiln.system.cibuildwheel import read_cibuildwheel
-from wheelkiln.system.engine import ContainerEngine
+from wheelkiln.system.engine import ContainerEngine, EngineName
+from wheelkiln.system.in_place_facts import read_place_facts
 from wheelkiln.system.interpreters import find_interpreters
 
 __all__ = ["Edition", "gather_editions", "one_edition"]
@@ -146,6 +147,11 @@ class _Planner:
         self._references = cache(lambda spec: render_recipe(spec).references)
         self._toolchain = cache(memory.toolchain)
         self._estimates = cache(ledger.estimates)
+        self._place = None
+        if engine is not None and engine.name is EngineName.NONE:
+            self._place = place = read_place_facts(host, first.runner)
+            self._pinned = cache(lambda spec: spec)
+            self._references = cache(lambda spec: {spec.name_for(place.arch): place.reference})
 
     def plan(self, located: LocatedSource) -> Edition:
         """Make the plan, with the references of its images."""
@@ -163,6 +169,7 @@ class _Planner:
             estimates=self._estimates(located.facts.name),
             variant=located.variant,
             source=located.label,
+            place=self._place,
         )
         specs = tuple(map(self._pinned, images_of(inputs)))
         references = {name: found for spec in specs for name, found in self._references(spec).items()}

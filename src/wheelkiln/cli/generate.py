@@ -21,7 +21,7 @@ from wheelkiln.cli.options import (
 from wheelkiln.errors import DriftError, NothingSelectedError, UsageProblem
 from wheelkiln.image.recipe import render_recipe
 from wheelkiln.plan.model import ImageSpec, Plan
-from wheelkiln.system.engine import EngineName, find_engine
+from wheelkiln.system.engine import CONTAINER_ENGINES, EngineName, find_engine
 from wheelkiln.system.files import make_directory, write_text_atomically
 
 __all__ = ["command"]
@@ -34,7 +34,9 @@ def command() -> None:
 
 @command.command("cibuildwheel")
 @project_options
-@click.option("--engine", type=click.Choice([name.value for name in EngineName]), help="Default: the one that answers.")
+@click.option(
+    "--engine", type=click.Choice([name.value for name in CONTAINER_ENGINES]), help="Default: the one that answers."
+)
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="File to write; default: stdout.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 5 with the difference when the file is out of date.")
 def cibuildwheel(engine: str | None, output: Path | None, check: bool, **values: Any) -> None:

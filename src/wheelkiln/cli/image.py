@@ -17,7 +17,7 @@ from wheelkiln.config.model import Config
 from wheelkiln.errors import EnvironmentProblem, NothingSelectedError, UsageProblem
 from wheelkiln.plan.images import make_images, wanted_architectures
 from wheelkiln.plan.model import ImageSpec
-from wheelkiln.system.engine import ContainerEngine, EngineName, find_engine
+from wheelkiln.system.engine import CONTAINER_ENGINES, ContainerEngine, EngineName, find_engine
 from wheelkiln.system.host import HostFacts
 from wheelkiln.system.interpreters import find_interpreters
 from wheelkiln.system.process import Runner
@@ -62,7 +62,9 @@ def _image_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--base", metavar="BASE", help="Base of the image: pypa, bootstrap or a reference."),
         click.option("--cache-dir", metavar="DIR", help="Directory of all caches."),
         click.option(
-            "--engine", type=click.Choice([name.value for name in EngineName]), help="Default: the one that answers."
+            "--engine",
+            type=click.Choice([name.value for name in CONTAINER_ENGINES]),
+            help="Default: the one that answers.",
         ),
         click.option("--verbose", "-v", is_flag=True, help="Show every command that is run."),
     ]

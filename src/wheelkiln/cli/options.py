@@ -219,6 +219,7 @@ def make_request(located: LocatedSource, inputs: PlanInputs, plan: Plan, engine:
         project=located.project,
         tests=inputs.tests,
         variant=located.settings,
+        place=inputs.place,
     )
 
 

@@ -16,7 +16,17 @@ from typing import Any
 
 from wheelkiln.plan.model import Base, ImageSpec
 
-__all__ = ["BASE_PACKAGES", "LOCAL_REPOSITORY", "TARGET", "Recipe", "base_reference", "render_recipe", "write_context"]
+__all__ = [
+    "BASE_PACKAGES",
+    "LOCAL_REPOSITORY",
+    "TARGET",
+    "Recipe",
+    "base_reference",
+    "read_shipped",
+    "render_recipe",
+    "shipped_links",
+    "write_context",
+]
 
 LOCAL_REPOSITORY = "localhost/wheelkiln"
 TARGET = "image"
@@ -79,6 +89,16 @@ def render_recipe(spec: ImageSpec, data: Traversable | None = None) -> Recipe:
     names = {spec.name_for(base.arch): f"{LOCAL_REPOSITORY}/{spec.name_for(base.arch)}:{tag}" for base in spec.bases}
     files["docker-bake.json"] = _render_bake(spec, f"{LOCAL_REPOSITORY}/{spec.name}:{tag}")
     return Recipe(name=spec.name, tag=tag, digest=digest, files=files, references=names, inputs=inputs)
+
+
+def read_shipped(name: str) -> str:
+    """Return the text of a file that images are made from."""
+    return _data().joinpath(*name.split("/")).read_text(encoding="utf-8")
+
+
+def shipped_links() -> tuple[str, ...]:
+    """Return the names of the programs that images have for links."""
+    return tuple(sorted(entry.name for entry in _data().joinpath("links").iterdir() if entry.is_file()))
 
 
 def write_context(recipe: Recipe, directory: Path) -> None:

@@ -12,12 +12,14 @@ from wheelkiln.config.variants import DEFAULT_VARIANT
 from wheelkiln.errors import ConfigError
 from wheelkiln.plan.features import Toolchain, explain_missing
 from wheelkiln.plan.images import family_of, make_images, wanted_architectures
+from wheelkiln.plan.in_place import make_place_image, notices_of_place, reasons_of_place
 from wheelkiln.plan.isa import parse_isa
 from wheelkiln.plan.model import ImageSpec, Job, Notice, Plan, Selection, Skipped, SkipReason, job_name, namespace_of
 from wheelkiln.plan.project_settings import ProjectSettings, read_project_settings
 from wheelkiln.source.facts import SourceFacts
 from wheelkiln.system.cibuildwheel import CibuildwheelFacts, matches_selector
 from wheelkiln.system.host import HostFacts
+from wheelkiln.system.in_place_facts import PlaceFacts
 from wheelkiln.system.interpreters import Interpreter
 
 __all__ = ["PlanInputs", "images_of", "make_plan", "settings_of"]
@@ -29,7 +31,7 @@ class PlanInputs:
 
     config and facts are the variant's own. source stands before the ids of jobs where several sources are built
     together. estimates are seconds by job name, interpreters those found on the host, toolchains what is known of
-    images that exist, by image name.
+    images that exist, by image name. place is where builds run when no container is started.
     """
 
     config: Config
@@ -44,6 +46,7 @@ class PlanInputs:
     toolchains: Mapping[str, Toolchain] = field(default_factory=dict)
     variant: str = DEFAULT_VARIANT
     source: str = ""
+    place: PlaceFacts | None = None
 
     @property
     def label(self) -> str:
@@ -73,6 +76,8 @@ class PlanInputs:
 
 def images_of(inputs: PlanInputs) -> tuple[ImageSpec, ...]:
     """Decide what the images are made of."""
+    if inputs.place is not None:
+        return (make_place_image(inputs.place, inputs.config),)
     return make_images(inputs.config, inputs.host, inputs.cibuildwheel, inputs.interpreters)
 
 
@@ -115,6 +120,8 @@ def settings_of(inputs: PlanInputs) -> ProjectSettings:
     """Read the project's [tool.cibuildwheel] as it applies to these inputs."""
     table = inputs.facts.cibuildwheel if inputs.use_project_settings else {}
     families = dict.fromkeys(family_of(inputs.config, libc) for libc in sorted(set(inputs.config.libc)))
+    if inputs.place is not None:
+        families = {inputs.place.family: None}
     return read_project_settings(table, inputs.config, inputs.cibuildwheel, families=families, tests=inputs.tests)
 
 
@@ -171,6 +178,9 @@ def _reasons_of_base(inputs: PlanInputs, job: Job, image: ImageSpec) -> Iterator
     def skip(reason: SkipReason, detail: str) -> Skipped:
         return Skipped(job.id, job.identifier, reason, detail)
 
+    if inputs.place is not None:
+        yield from reasons_of_place(inputs.place, job)
+        return
     if image.bootstrap is not None and "-musllinux_" in job.identifier:
         yield skip(
             SkipReason.BASE_LIBC, f"a bootstrap base is {image.bootstrap.distribution}, whose C library is glibc"
@@ -221,7 +231,9 @@ def _minor(tag: str) -> int:
 
 def _notices(inputs: PlanInputs) -> Iterator[Notice]:
     config = inputs.config
-    if config.image.base == "bootstrap" and config.policy != Config().policy:
+    if inputs.place is not None:
+        yield from notices_of_place(inputs.place, config)
+    elif config.image.base == "bootstrap" and config.policy != Config().policy:
         yield Notice(
             "policy-bootstrap",
             f'policy = "{config.policy}" is not enforced on the bootstrap base: wheels get the best tag that '

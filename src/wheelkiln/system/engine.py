@@ -5,17 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.host import HostFacts
+from wheelkiln.system.in_place import PROGRAM
+from wheelkiln.system.in_place_facts import is_our_image
 from wheelkiln.system.process import Completed, Runner
 
 __all__ = [
     "BUILDER_UID",
+    "CONTAINER_ENGINES",
     "ContainerEngine",
     "ContainerUser",
     "EngineName",
@@ -40,6 +45,16 @@ def join_fields(*fields: str) -> str:
 class EngineName(StrEnum):
     DOCKER = "docker"
     PODMAN = "podman"
+    NONE = "none"
+    """No container is started: a program of ours stands for the engine, and builds run in place."""
+
+    @property
+    def spoken_to_as(self) -> str:
+        """The engine that cibuildwheel knows it as."""
+        return self.DOCKER.value if self is self.NONE else self.value
+
+
+CONTAINER_ENGINES = (EngineName.DOCKER, EngineName.PODMAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +82,12 @@ class ContainerEngine:
 
     def run(self, *argv: str, timeout: float | None = None) -> Completed:
         """Run one engine command to its end."""
-        return self.runner.capture([self.name.value, *argv], timeout=timeout)
+        return self.runner.capture([*self.program, *argv], timeout=timeout)
+
+    @property
+    def program(self) -> tuple[str, ...]:
+        """The beginning of the engine's command lines."""
+        return (self.name.value,) if self.name is not EngineName.NONE else (sys.executable, "-m", PROGRAM)
 
     @property
     def is_podman(self) -> bool:
@@ -84,8 +104,11 @@ class ContainerEngine:
         """Choose the unprivileged user of a build so that the mounted caches are writable for it.
 
         root becomes the image's builder. Others keep their numbers; a rootless podman maps them with
-        ``--userns=keep-id`` (podman-run(1)), and in a rootless docker the container's root is the invoking user.
+        ``--userns=keep-id`` (podman-run(1)), and in a rootless docker the container's root is the invoking user. In
+        place, everybody stays who they are.
         """
+        if self.name is EngineName.NONE:
+            return ContainerUser((), None)
         if self.rootless and self.name is EngineName.DOCKER:
             return ContainerUser(("--user=0:0",), None, is_builder=False)
         if host.uid == 0:
@@ -131,14 +154,17 @@ def _label_value(line: str) -> str:
     return next((value for key, _, value in pairs if key == _LABEL), "")
 
 
-def find_engine(runner: Runner, wanted: EngineName | None) -> ContainerEngine:
+def find_engine(runner: Runner, wanted: EngineName | None, *, root: Path = Path("/")) -> ContainerEngine:
     """Return the wanted engine, or the first that answers and builds images, or the first that answers.
 
-    Raise EnvironmentProblem with each one's reason when none does.
+    Where none does, and root is that of one of our images, builds run in place. Elsewhere raise EnvironmentProblem
+    with each one's reason.
     """
     reasons = []
     answering = []
-    for name in [wanted] if wanted else list(EngineName):
+    if wanted is EngineName.NONE:
+        return _in_place(runner)
+    for name in [wanted] if wanted else CONTAINER_ENGINES:
         try:
             engine = probe_engine(runner, name)
         except EnvironmentProblem as problem:
@@ -149,11 +175,17 @@ def find_engine(runner: Runner, wanted: EngineName | None) -> ContainerEngine:
         answering.append(engine)
     if answering:
         return answering[0]
+    if wanted is None and is_our_image(root):
+        return _in_place(runner)
     raise EnvironmentProblem(
         "\n".join(["no container engine answers", *reasons]),
         hint="Install and start docker or podman ('./ci/engine' in wheelkiln's repository does it on Debian and "
-        "Ubuntu), or see 'wheelkiln doctor'.",
+        "Ubuntu), build with this machine's own tools by --engine none, or see 'wheelkiln doctor'.",
     )
+
+
+def _in_place(runner: Runner) -> ContainerEngine:
+    return ContainerEngine(EngineName.NONE, "", rootless=True, can_build=False, runner=runner)
 
 
 def probe_engine(runner: Runner, name: EngineName) -> ContainerEngine:

@@ -36,10 +36,15 @@ class Interpreter:
         return self.version.rpartition(".")[0]
 
 
-def find_interpreters(home: Path, environ: Mapping[str, str]) -> tuple[Interpreter, ...]:
-    """Return the newest installation of each CPython minor version for each architecture, ordered by version."""
+def find_interpreters(
+    home: Path, environ: Mapping[str, str], *, others: Iterable[Path] = ()
+) -> tuple[Interpreter, ...]:
+    """Return the newest installation of each CPython minor version for each architecture, ordered by version.
+
+    others are prefixes to look at besides the usual places.
+    """
     best: dict[tuple[str, str], Interpreter] = {}
-    for prefix in _candidate_prefixes(home, environ):
+    for prefix in (*_candidate_prefixes(home, environ), *others):
         for found in _read_prefix(prefix):
             known = best.get((found.arch, found.tag))
             if known is None or _version_key(found) > _version_key(known):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,43 @@ def test_the_first_engine_that_answers_is_found() -> None:
     gone: dict[str, Script] = {"docker": EnvironmentProblem("'docker' is not installed")}
     assert find_engine(FakeRunner({**gone, **_PODMAN}), None).name is EngineName.PODMAN
     assert find_engine(FakeRunner({**_DOCKER, **_PODMAN}), None).name is EngineName.DOCKER
+
+
+_GONE: dict[str, Script] = {
+    "docker": EnvironmentProblem("'docker' is not installed"),
+    "podman": EnvironmentProblem("'podman' is not installed"),
+}
+
+
+def make_image_root(root: Path) -> Path:
+    for name in ("versions.txt", "bin/wheelkiln-environment", "bin/wheelkiln-repair"):
+        path = root / "opt/wheelkiln" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def test_in_our_image_builds_run_in_place_where_no_engine_answers(tmp_path: Path) -> None:
+    root = make_image_root(tmp_path)
+    assert find_engine(FakeRunner(_GONE), None, root=root).name is EngineName.NONE
+    assert find_engine(FakeRunner({**_GONE, **_PODMAN}), None, root=root).name is EngineName.PODMAN
+    with pytest.raises(EnvironmentProblem, match="'docker' is not installed"):
+        find_engine(FakeRunner(_GONE), EngineName.DOCKER, root=root)
+
+
+def test_elsewhere_builds_run_in_place_only_when_that_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match="no container engine answers") as raised:
+        find_engine(FakeRunner(_GONE), None, root=tmp_path)
+    assert "--engine none" in raised.value.hint
+    engine = find_engine(FakeRunner(), EngineName.NONE, root=tmp_path)
+    assert (engine.name, engine.name.spoken_to_as) == (EngineName.NONE, "docker")
+
+
+def test_in_place_a_program_of_ours_is_the_engine_and_nobody_becomes_another() -> None:
+    runner = FakeRunner({"python -m wheelkiln.system.in_place_program ps": Answer("x\n")})
+    engine = find_engine(runner, EngineName.NONE)
+    assert engine.answers()
+    assert engine.user_for(make_host(uid=0)) == ContainerUser((), None)
 
 
 def test_a_wanted_engine_is_the_only_one_that_is_asked() -> None:

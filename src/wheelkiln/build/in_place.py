@@ -1,0 +1,39 @@
+"""Builds that run in place: the place instead of images, and the program that cibuildwheel takes for an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from wheelkiln.build.outcome import Event, Said
+from wheelkiln.build.request import BuildRequest, container_network_environment
+from wheelkiln.image.in_place import PlaceProvider
+from wheelkiln.image.provide import BuiltImage
+from wheelkiln.system.engine import EngineName
+from wheelkiln.system.in_place import program_directory
+from wheelkiln.system.in_place_facts import PlaceFacts
+
+__all__ = ["engine_environment", "provide_place"]
+
+
+def provide_place(
+    request: BuildRequest, place: PlaceFacts, emit: Callable[[Event], None], log: Callable[[str], None]
+) -> tuple[BuiltImage, ...]:
+    """Make the place of all jobs ready."""
+
+    def environ() -> Mapping[str, str]:
+        bundle = {"SSL_CERT_FILE": str(request.host.ca_bundle)} if request.host.ca_bundle else {}
+        return {**request.host.environ, **bundle, **container_network_environment(request)}
+
+    provider = PlaceProvider(request.engine, request.cache_root, environ, lambda text: emit(Said(text)), log)
+    return tuple(provider.provide(name, place) for name in request.plan.image_names())
+
+
+def engine_environment(request: BuildRequest, path: str) -> dict[str, str]:
+    """Return what lets cibuildwheel find its engine; path is the PATH that it would have.
+
+    Its own cache lies among ours: in a container of a CI system the user may have no home.
+    """
+    if request.engine.name is not EngineName.NONE:
+        return {}
+    cache = request.variables.get("CIBW_CACHE_PATH", str(request.cache_root / "cibuildwheel"))
+    return {"CIBW_CACHE_PATH": cache, "PATH": f"{program_directory()}:{path}"}
