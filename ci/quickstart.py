@@ -24,23 +24,31 @@ def main() -> int:
     parser.add_argument("--project", default="brotli==1.1.0", help="a release on the package index")
     parser.add_argument("--import-name", default="brotli", help="what to import from its wheels")
     parser.add_argument("--base", help="base of the image; default: pypa where its registry answers, else bootstrap")
+    parser.add_argument("--engine", choices=["none"], help="build in place, with this machine's own tools")
     options = parser.parse_args()
-    base = options.base or choose_base()
+    in_place = options.engine == "none"
     for old in (PLACE / "cache", WHEELHOUSE):
         shutil.rmtree(old, ignore_errors=True)
 
-    say(f"the image, base {base}")
-    run("image", "build", "--base", base, "--cache-dir", str(PLACE / "cache"))
+    how = ["--engine", "none"] if in_place else ["--base", options.base or choose_base()]
+    if not in_place:
+        say(f"the image, base {how[1]}")
+        run("image", "build", *how, "--cache-dir", str(PLACE / "cache"))
     say("cold: empty caches")
-    cold = build(options.project, base)
+    cold = build(options.project, *how)
     say("warm: the same again, nothing but the caches kept")
-    warm = build(options.project, base, "--fresh")
+    warm = build(options.project, *how, "--fresh")
     say("unchanged: into an empty directory")
     shutil.rmtree(WHEELHOUSE)
-    unchanged = build(options.project, base)
+    unchanged = build(options.project, *how)
     say("each wheel in a fresh environment of its Python")
-    install_and_import(warm, options.import_name)
+    if in_place:
+        install_here(warm, options.import_name)
+    else:
+        install_and_import(warm, options.import_name)
     report(cold, warm, unchanged)
+    if in_place:
+        report_lacks(warm)
     return 0
 
 
@@ -51,10 +59,10 @@ def choose_base() -> str:
     return "pypa" if checks["registry"]["status"] == "ok" else "bootstrap"
 
 
-def build(project: str, base: str, *options: str) -> dict[str, Any]:
+def build(project: str, *options: str) -> dict[str, Any]:
     """Run 'wheelkiln build' and return its manifest."""
     caches = ["--cache-dir", str(PLACE / "cache")]
-    run("build", project, "--base", base, *caches, "--output-dir", str(WHEELHOUSE), *options)
+    run("build", project, *caches, "--output-dir", str(WHEELHOUSE), *options)
     manifest: dict[str, Any] = json.loads((WHEELHOUSE / "wheelkiln-manifest.json").read_text(encoding="utf-8"))
     return manifest
 
@@ -84,6 +92,38 @@ def install_and_import(manifest: dict[str, Any], name: str) -> None:
         )
         command = [engine, "run", "--rm", "--network=none", f"--volume={WHEELHOUSE}:/wheels:ro", image["reference"]]
         subprocess.run([*command, "bash", "-c", script, "bash", job["wheel"]["name"], name], check=True)
+
+
+def install_here(manifest: dict[str, Any], name: str) -> None:
+    """Use this machine's interpreters, which built the wheels."""
+    from wheelkiln.system.host import read_host
+    from wheelkiln.system.in_place_facts import find_own_interpreters
+
+    interpreters = {found.tag: found for found in find_own_interpreters(read_host())}
+    code = (
+        "import sys, importlib; module = importlib.import_module(sys.argv[1]); "
+        "print(sys.version.split()[0], 'imported', module.__name__, 'from', module.__file__)"
+    )
+    for job in manifest["jobs"]:
+        if job["wheel"] is None:
+            continue
+        found = interpreters[job["identifier"].partition("-")[0]]
+        fresh = PLACE / "fresh" / found.tag
+        shutil.rmtree(fresh, ignore_errors=True)
+        venv = [str(found.prefix / f"bin/python{found.short_version}"), "-m", "venv", "--without-pip", str(fresh)]
+        subprocess.run(venv, check=True)
+        pip = [sys.executable, "-m", "pip", "--python", str(fresh / "bin/python"), "install", "-q", "--no-index"]
+        wheel = str(WHEELHOUSE / job["wheel"]["name"])
+        subprocess.run([*pip, "--disable-pip-version-check", "--no-deps", wheel], check=True)
+        subprocess.run([str(fresh / "bin/python"), "-c", code, name], check=True, cwd=fresh)
+
+
+def report_lacks(manifest: dict[str, Any]) -> None:
+    """Say what a container engine would have given."""
+    say("what could not be done here, because no container engine answers")
+    for skipped in manifest["skipped"]:
+        print(f"not built: {skipped['id']}: {skipped['detail']}")
+    print("no image was made, and no build had a container: see docs/how-to/in-place.md for what differs")
 
 
 def report(cold: dict[str, Any], warm: dict[str, Any], unchanged: dict[str, Any]) -> None:

@@ -33,7 +33,8 @@ _INDENT = 9
 def command(output: str) -> None:
     """Look at engines, network, disk, interpreters and tools, for the configuration of the current directory.
 
-    Exits 6 when no build can work: no engine, or neither the image registry nor the bootstrap base.
+    Exits 6 when no build can work: no engine and no Python to build with in place, or neither the image registry
+    nor the bootstrap base.
     """
     diagnosis = examine(MachineProbes(ProcessRunner()), read_host(), read_cibuildwheel())
     if output == "json":

@@ -64,7 +64,8 @@ class Diagnosis:
 def diagnose(readings: Readings, needs: Needs) -> Diagnosis:
     """Judge every reading. What nothing here needs is ok even where it is absent; its remedy is still named."""
     checks = (
-        *_check_engines(readings.engines),
+        *_check_engines(readings),
+        *_check_in_place(readings, needs),
         _check_registry(readings, needs),
         *_check_bootstrap(readings, needs),
         *_check_indexes(readings.indexes),
@@ -78,14 +79,42 @@ def diagnose(readings: Readings, needs: Needs) -> Diagnosis:
 
 
 def _obstacles(readings: Readings, needs: Needs) -> Iterator[str]:
+    if _builds_in_place(readings, needs):
+        yield from _incomplete(readings)
+        return
     if not any(engine.usable for engine in readings.engines):
         yield "no container engine answers and can build images"
     if needs.base == "pypa" and not readings.registry.ok and not _can_bootstrap(readings, needs):
         yield f"the registry {readings.registry.place} is out of reach and the bootstrap base cannot be made"
     if needs.base == "bootstrap" and not _can_bootstrap(readings, needs):
         yield "the bootstrap base cannot be made"
+    yield from _incomplete(readings)
+
+
+def _incomplete(readings: Readings) -> Iterator[str]:
     if None in readings.tools.values():
         yield "the installation of wheelkiln is incomplete"
+
+
+def _builds_in_place(readings: Readings, needs: Needs) -> bool:
+    """Tell whether builds can do without an engine where none can be used: no image is needed then either."""
+    able = readings.in_image or bool(set(readings.own_pythons) & set(needs.python))
+    return able and not any(engine.usable for engine in readings.engines)
+
+
+def _check_in_place(readings: Readings, needs: Needs) -> Iterator[Check]:
+    if any(engine.usable for engine in readings.engines):
+        return
+    if readings.in_image:
+        yield Check("in place", Status.OK, "this is wheelkiln's image: builds need no engine here")
+        return
+    tags = [tag for tag in needs.python if tag in readings.own_pythons]
+    if tags:
+        detail = f"builds with this machine's own tools need no engine: {', '.join(tags)}"
+        yield Check("in place", Status.OK, detail, "wheelkiln build --engine none")
+    else:
+        detail = "no CPython with its headers that builds without an engine could use"
+        yield Check("in place", Status.WARNING, detail, "Install python3-dev, or a CPython by 'uv python install'.")
 
 
 def _can_bootstrap(readings: Readings, needs: Needs) -> bool:
@@ -104,14 +133,14 @@ def _wants_bootstrap(readings: Readings, needs: Needs) -> bool:
     return needs.base == "bootstrap" or (needs.base == "pypa" and not readings.registry.ok)
 
 
-def _check_engines(engines: tuple[EngineReading, ...]) -> Iterator[Check]:
-    usable = [engine.name.value for engine in engines if engine.usable]
-    for engine in engines:
+def _check_engines(readings: Readings) -> Iterator[Check]:
+    usable = [engine.name.value for engine in readings.engines if engine.usable]
+    for engine in readings.engines:
         name = engine.name.value
         if engine.answers:
             yield Check(name, Status.OK, f"{engine.version}, {'rootless' if engine.rootless else 'as root'}")
-        elif not engine.installed and usable:
-            yield Check(name, Status.OK, f"not installed; {usable[0]} is there")
+        elif not engine.installed and (usable or readings.in_image):
+            yield Check(name, Status.OK, f"not installed; {usable[0] if usable else 'this image'} is there")
         else:
             status = Status.WARNING if usable else Status.PROBLEM
             yield Check(name, status, engine.trouble, _engine_remedy(engine))

@@ -15,9 +15,10 @@ from typing import Protocol
 
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.deadlines import BoundedRunner, Pending
-from wheelkiln.system.engine import EngineName, probe_engine
+from wheelkiln.system.engine import CONTAINER_ENGINES, EngineName, probe_engine
 from wheelkiln.system.files import free_bytes
 from wheelkiln.system.host import CA_VARIABLES, HostFacts
+from wheelkiln.system.in_place_facts import find_own_interpreters, is_our_image
 from wheelkiln.system.interpreters import Interpreter, find_interpreters
 from wheelkiln.system.pip_settings import read_pip_settings
 from wheelkiln.system.process import Runner, mask_secrets
@@ -68,7 +69,8 @@ class Readings:
     """All that a diagnosis judges.
 
     free is in bytes by directory, memory in bytes (None: unknown), tools versions by distribution (None: absent),
-    missing_bundles the variables that name a certificate bundle which is not there.
+    missing_bundles the variables that name a certificate bundle which is not there. in_image tells whether this is one
+    of our images, own_pythons are the tags that builds in place find on the machine.
     """
 
     host: HostFacts
@@ -81,6 +83,8 @@ class Readings:
     has_mmdebstrap: bool
     tools: Mapping[str, str | None] = field(default_factory=dict)
     missing_bundles: tuple[str, ...] = ()
+    in_image: bool = False
+    own_pythons: tuple[str, ...] = ()
 
 
 class Probes(Protocol):
@@ -102,6 +106,10 @@ class Probes(Protocol):
     def memory_bytes(self) -> int | None: ...
 
     def version_of(self, distribution: str) -> str | None: ...
+
+    def in_image(self) -> bool: ...
+
+    def own_pythons(self, host: HostFacts) -> tuple[str, ...]: ...
 
 
 class MachineProbes:
@@ -131,6 +139,12 @@ class MachineProbes:
         except metadata.PackageNotFoundError:
             return None
 
+    def in_image(self) -> bool:
+        return is_our_image()
+
+    def own_pythons(self, host: HostFacts) -> tuple[str, ...]:
+        return tuple(found.tag for found in find_own_interpreters(host))
+
 
 def read_machine(
     probes: Probes,
@@ -149,7 +163,7 @@ def read_machine(
     bundle = str(host.ca_bundle) if host.ca_bundle else None
     registry = image.partition("/")[0]
     engines = [
-        Pending(partial(_read_engine, probes, host, name, engine_end), _lost_engine(name)) for name in EngineName
+        Pending(partial(_read_engine, probes, host, name, engine_end), _lost_engine(name)) for name in CONTAINER_ENGINES
     ]
     reach = Pending(partial(reach_url, probes.request, f"https://{registry}/v2/", bundle), silent(registry))
     indexes: Pending[tuple[Reach, ...]] = Pending(
@@ -165,6 +179,8 @@ def read_machine(
         missing_bundles=tuple(
             name for name in CA_VARIABLES if host.environ.get(name) and not Path(host.environ[name]).is_file()
         ),
+        in_image=probes.in_image(),
+        own_pythons=probes.own_pythons(host),
         registry=reach.result_by(network_end),
         indexes=indexes.result_by(network_end),
         engines=tuple(pending.result_by(engine_end) for pending in engines),

@@ -98,6 +98,12 @@ class FakeProbes:
     def version_of(self, distribution: str) -> str | None:
         return "1.0"
 
+    def in_image(self) -> bool:
+        return False
+
+    def own_pythons(self, host: HostFacts) -> tuple[str, ...]:
+        return ()
+
 
 @pytest.fixture
 def host(tmp_path: Path) -> HostFacts:

@@ -80,6 +80,29 @@ def test_one_engine_that_builds_is_enough(
     assert diagnosis.usable is usable
 
 
+def test_without_an_engine_this_machines_own_tools_can_build() -> None:
+    readings = replace(READINGS, engines=(NO_DOCKER, NO_PODMAN), registry=NO_REGISTRY, has_mmdebstrap=False)
+    found = diagnose(replace(readings, own_pythons=("cp311", "cp39")), NEEDS)
+    check = check_of(found, "in place")
+    assert (check.status, check.remedy) == (Status.OK, "wheelkiln build --engine none")
+    assert check.detail.endswith(": cp311")
+    assert found.usable
+    unusable = diagnose(replace(readings, own_pythons=("cp39",)), NEEDS)
+    assert check_of(unusable, "in place").status is Status.WARNING
+    assert "no container engine answers and can build images" in unusable.obstacles
+
+
+def test_our_own_image_needs_no_engine() -> None:
+    found = diagnose(replace(READINGS, engines=(NO_DOCKER, NO_PODMAN), in_image=True), NEEDS)
+    assert {check.name: check.status for check in found.checks}["docker"] is Status.OK
+    assert check_of(found, "in place").status is Status.OK
+    assert found.usable
+
+
+def test_with_an_engine_nothing_is_said_of_builds_without() -> None:
+    assert "in place" not in {check.name for check in diagnose(replace(READINGS, own_pythons=("cp311",)), NEEDS).checks}
+
+
 @pytest.mark.parametrize(
     ("trouble", "remedy"),
     [
