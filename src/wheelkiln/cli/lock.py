@@ -41,12 +41,12 @@ def command(output: Path | None, engine: str | None, upgrade: bool, check: bool,
     from wheelkiln.build.locking import make_lock
 
     options = ProjectOptions(**values)
-    with gather_editions(options, prepare=True) as editions:
+    found = find_engine(options.runner(), EngineName(engine) if engine else None)
+    with gather_editions(options, prepare=True, engine=found) as editions:
         located = one_edition(editions, "lock").located
         print_notices(dict.fromkeys(notice for edition in editions for notice in edition.plan.notices))
         path = located.lock_path(output)
         previous = read_lock(located, path) if path.is_file() else None
-        found = find_engine(located.runner, EngineName(engine) if engine else None)
         requests = [make_request(one.located, one.inputs, one.plan, found) for one in editions if one.plan.jobs]
         run = RunRequest(tuple(requests))
         with make_progress(run.jobs, run.host.environ) as progress:

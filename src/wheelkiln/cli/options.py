@@ -20,6 +20,7 @@ from wheelkiln.config.load import LoadedConfig, load_config, parse_config
 from wheelkiln.config.model import Config
 from wheelkiln.config.variants import DEFAULT_VARIANT, VariantConfig
 from wheelkiln.errors import UsageProblem
+from wheelkiln.plan.in_place import config_in_place
 from wheelkiln.plan.make import PlanInputs, settings_of
 from wheelkiln.plan.model import Plan
 from wheelkiln.source.facts import SourceFacts
@@ -209,7 +210,7 @@ def make_request(located: LocatedSource, inputs: PlanInputs, plan: Plan, engine:
         plan=plan,
         settings=settings_of(inputs),
         source=located.prepared,
-        config=inputs.config,
+        config=config_in_place(inputs.config, located.host.uid) if inputs.place else inputs.config,
         host=located.host,
         engine=engine,
         read_pip=cache(lambda: _pip_settings(located, inputs.config)),

@@ -8,7 +8,7 @@ from wheelkiln.config.model import Config, ImageConfig
 from wheelkiln.plan.model import Base, ImageSpec, Job, Notice, Skipped, SkipReason
 from wheelkiln.system.in_place_facts import PlaceFacts
 
-__all__ = ["make_place_image", "notices_of_place", "reasons_of_place"]
+__all__ = ["config_in_place", "make_place_image", "notices_of_place", "reasons_of_place"]
 
 _NAME = "in-place"
 _DOCS = "docs/how-to/in-place.md says what differs."
@@ -26,6 +26,12 @@ def make_place_image(place: PlaceFacts, config: Config) -> ImageSpec:
         linker=config.image.linker,
         sccache=config.image.sccache,
     )
+
+
+def config_in_place(config: Config, uid: int) -> Config:
+    """Return the settings of a build by a user: what root writes belongs to root, and lies in caches of its own."""
+    user = "root" if uid == 0 else "builder"
+    return config.model_copy(update={"container": config.container.model_copy(update={"user": user})})
 
 
 def reasons_of_place(place: PlaceFacts, job: Job) -> Iterator[Skipped]:
@@ -99,6 +105,8 @@ def _without_effect(place: PlaceFacts, config: Config) -> Iterator[tuple[str, st
         yield f'policy = "{asked}"', f"wheels are held to {held}"
     if config.container.network == "none" and not place.private:
         yield 'container.network = "none"', "builds have the network of the process that runs wheelkiln"
+    if config.cache.mode == "read-only" and not place.private:
+        yield 'cache.mode = "read-only"', "the tools add nothing, but nothing keeps a build from writing to the caches"
     if config.container.user != "builder":
         yield "container.user", "builds run as the user that runs wheelkiln"
     if config.hosts:

@@ -64,7 +64,7 @@ class Diagnosis:
 def diagnose(readings: Readings, needs: Needs) -> Diagnosis:
     """Judge every reading. What nothing here needs is ok even where it is absent; its remedy is still named."""
     checks = (
-        *_check_engines(readings),
+        *_check_engines(readings, needed=not _builds_in_place(readings, needs)),
         *_check_in_place(readings, needs),
         _check_registry(readings, needs),
         *_check_bootstrap(readings, needs),
@@ -133,7 +133,7 @@ def _wants_bootstrap(readings: Readings, needs: Needs) -> bool:
     return needs.base == "bootstrap" or (needs.base == "pypa" and not readings.registry.ok)
 
 
-def _check_engines(readings: Readings) -> Iterator[Check]:
+def _check_engines(readings: Readings, *, needed: bool) -> Iterator[Check]:
     usable = [engine.name.value for engine in readings.engines if engine.usable]
     for engine in readings.engines:
         name = engine.name.value
@@ -142,7 +142,7 @@ def _check_engines(readings: Readings) -> Iterator[Check]:
         elif not engine.installed and (usable or readings.in_image):
             yield Check(name, Status.OK, f"not installed; {usable[0] if usable else 'this image'} is there")
         else:
-            status = Status.WARNING if usable else Status.PROBLEM
+            status = Status.WARNING if usable or not needed else Status.PROBLEM
             yield Check(name, status, engine.trouble, _engine_remedy(engine))
         if engine.name is EngineName.DOCKER and engine.answers:
             yield _check_buildx(engine, usable)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.values import make_inputs, make_interpreter
+from wheelkiln.plan.in_place import config_in_place
 from wheelkiln.plan.make import make_plan, settings_of
 from wheelkiln.plan.model import SkipReason
 from wheelkiln.system.in_place_facts import PlaceFacts
@@ -65,6 +66,12 @@ def test_an_image_is_announced_as_equal_and_a_machine_as_different() -> None:
     assert "bytes may differ" in said
 
 
+@pytest.mark.parametrize(("uid", "user"), [(0, "root"), (1001, "builder")])
+def test_what_root_builds_lies_in_caches_of_its_own(uid: int, user: str) -> None:
+    for configured in ("root", "builder"):
+        assert config_in_place(make_inputs({"container": {"user": configured}}).config, uid).container.user == user
+
+
 def test_what_is_missing_on_a_machine_is_said() -> None:
     assert not {"in-place-no-ccache", "in-place-no-compiler"} & set(notices(MACHINE))
     assert {"in-place-no-ccache", "in-place-no-compiler"} <= set(notices(replace(MACHINE, ccache=None, toolchain="")))
@@ -91,10 +98,13 @@ def test_settings_without_effect_are_named() -> None:
 
 def test_what_cannot_be_kept_apart_is_said() -> None:
     shared = replace(IMAGE, private=False, why_not="unshare: Operation not permitted")
-    said = notices(shared, {"container": {"network": "none"}})
+    table = {"container": {"network": "none"}, "cache": {"mode": "read-only"}}
+    said = notices(shared, table)
     assert "one after another" in said["in-place-shared"][0]
-    assert "container.network" in said["in-place-setting"][0]
-    assert {"in-place-shared", "in-place-setting"}.isdisjoint(notices(IMAGE, {"container": {"network": "none"}}))
+    network, cache = said["in-place-setting"]
+    assert "container.network" in network
+    assert "cache.mode" in cache
+    assert {"in-place-shared", "in-place-setting"}.isdisjoint(notices(IMAGE, table))
 
 
 def test_settings_that_the_image_has_are_not_named() -> None:

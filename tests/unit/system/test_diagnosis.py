@@ -86,6 +86,7 @@ def test_without_an_engine_this_machines_own_tools_can_build() -> None:
     check = check_of(found, "in place")
     assert (check.status, check.remedy) == (Status.OK, "wheelkiln build --engine none")
     assert check.detail.endswith(": cp311")
+    assert check_of(found, "docker").status is Status.WARNING
     assert found.usable
     unusable = diagnose(replace(readings, own_pythons=("cp39",)), NEEDS)
     assert check_of(unusable, "in place").status is Status.WARNING
