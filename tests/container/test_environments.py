@@ -8,7 +8,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.container.conftest import Tool, manifest
+
+pytestmark = pytest.mark.any_engine(
+    but=("test_a_lock_is_kept_to_and_needs_no_network_afterwards", "test_a_killed_run_leaves_no_half_made_environment")
+)
 
 ONE = ("--python", "cp312")
 

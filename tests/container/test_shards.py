@@ -7,7 +7,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.container.conftest import Tool, manifest
+
+pytestmark = pytest.mark.any_engine(but=())
 
 PYTHONS = ("--python", "cp311", "--python", "cp312", "--python", "cp313")
 ANEW = ("--fresh", "--no-store")
