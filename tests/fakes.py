@@ -74,6 +74,9 @@ class FakeRunner:
             on_line(line)
         return answer.returncode
 
+    def interact(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+        return self._answer(argv, None, env).returncode
+
     def stop(self) -> None:
         self.stopped = True
 

@@ -129,9 +129,13 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def session_cache(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for an engine's tests: the image is made once."""
-    return tmp_path_factory.mktemp(f"cache-{engine}")
+def session_cache(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One cache for an engine's tests: the image is made once. What failed jobs left in the engine goes at the end."""
+    cache = tmp_path_factory.mktemp(f"cache-{engine}")
+    yield cache
+    states = [json.loads(record.read_text())["image"] for record in (cache / "states").glob("*/state.json")]
+    if states:
+        subprocess.run([engine, "image", "rm", "--force", *states], capture_output=True, check=False)
 
 
 @pytest.fixture

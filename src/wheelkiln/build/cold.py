@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -16,6 +15,7 @@ from wheelkiln.build.run import provide_images, run_build
 from wheelkiln.errors import BuildError, EnvironmentProblem
 from wheelkiln.plan.model import Job
 from wheelkiln.system.files import make_directory
+from wheelkiln.system.locks import scratch_directory
 from wheelkiln.verify.comparison import differing_members
 
 __all__ = ["ColdComparison", "Verdict", "compare_cold"]
@@ -52,8 +52,7 @@ def compare_cold(request: BuildRequest, emit: Callable[[Event], None], log: Call
     job = request.plan.jobs[0]
     request = replace(request, plan=replace(request.plan, jobs=(job,), skipped=()))
     scratch = make_directory(request.cache_root / "tmp", setting=_SETTING)
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="verify-") as name:
-        place = Path(name)
+    with scratch_directory(scratch, "verify-") as place:
         run = RunRequest((request,))
         images = provide_images(request, emit, log)
         found = make_shelf(run, know_environments(run), images).locate(job)

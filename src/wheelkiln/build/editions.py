@@ -63,6 +63,11 @@ class RunRequest:
     def with_output(self, output_dir: Path) -> RunRequest:
         return RunRequest(tuple(replace(edition, output_dir=output_dir) for edition in self.editions))
 
+    def with_course(self, *, fail_fast: bool, command: str) -> RunRequest:
+        """Say what a failure does to the run, and which command line asked for it."""
+        editions = (replace(edition, fail_fast=fail_fast, command=command) for edition in self.editions)
+        return RunRequest(tuple(editions))
+
 
 def jobs_in_order(plan: Plan) -> Iterator[Job]:
     """Yield the jobs, each followed by those that its stable-ABI wheel is expected to serve.

@@ -36,6 +36,7 @@ from wheelkiln.errors import BuildError
 from wheelkiln.plan.model import Job
 from wheelkiln.system.files import make_directory, naming_storage_errors
 from wheelkiln.system.locks import exclusive
+from wheelkiln.system.orphans import RUN_VARIABLE
 from wheelkiln.system.process import mask_secrets
 
 __all__ = ["EnvironmentFailedError", "EnvironmentMaker"]
@@ -245,7 +246,7 @@ def _run_container(
         lines.append(mask_secrets(plain_text(raw)))
         on_line(lines[-1])
 
-    environ = {**request.host.environ, **container_network_environment(request)}
+    environ = {**request.host.environ, **container_network_environment(request), RUN_VARIABLE: place.run_id}
     if request.engine.runner.stream([*argv, *command], on_line=note, env=environ):
         raise EnvironmentFailedError(lines)
     return lines

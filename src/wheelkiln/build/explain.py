@@ -41,6 +41,12 @@ _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
         "a rootless engine may not make a network.",
     ),
     (
+        r"the container shell has exited",
+        "the container ended in the middle of the job",
+        "It was killed: by hand, by its engine, or because memory ran out (the kernel's log tells). The same command "
+        "builds it again.",
+    ),
+    (
         r"Build failed because a pure Python wheel was generated",
         "the project makes a pure Python wheel (none-any), which serves every platform as it is",
         "There is nothing to compile for each Python: 'python -m build' makes that wheel. If extension modules were "

@@ -12,10 +12,16 @@ from pathlib import Path
 from typing import TextIO
 
 from wheelkiln.build.call_records import keep_calls, with_call_log
-from wheelkiln.build.cibuildwheel_config import merge_variant_variables, render_cibuildwheel_config, write_toml
+from wheelkiln.build.cibuildwheel_config import (
+    Invocation,
+    merge_variant_variables,
+    render_cibuildwheel_config,
+    write_toml,
+)
 from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
 from wheelkiln.build.in_place import engine_environment
+from wheelkiln.build.job_container import end_container, removal_environment
 from wheelkiln.build.memory_watch import watching_memory
 from wheelkiln.build.outcome import Event, Outcome, StageStarted, Status, WheelFile
 from wheelkiln.build.remote_watch import watching_remote
@@ -29,19 +35,28 @@ from wheelkiln.build.request import (
 )
 from wheelkiln.build.runs import CONTAINER_ID
 from wheelkiln.build.stages import StageClock, plain_text, stage_of
+from wheelkiln.build.states import EndedContainer
 from wheelkiln.build.variant_label import label_wheel
 from wheelkiln.cache.settings import LINKS_LOG, STATISTICS_LOG, make_cache_directories
 from wheelkiln.cache.statistics import CompileStatistics, count_calls, count_links, parse_statistics_log
 from wheelkiln.errors import BuildError
 from wheelkiln.plan.model import Job
 from wheelkiln.system.files import land_file, naming_storage_errors, sha256_of
+from wheelkiln.system.orphans import RUN_VARIABLE
 from wheelkiln.system.process import mask_secrets
 from wheelkiln.verify.tags import check_wheel
 
 __all__ = ["JobResult", "run_job"]
 
 _DROPPED_VARIABLES = ("GITHUB_STEP_SUMMARY",)
-_FIXED_VARIABLES = {"CIBW_LOG_FOLD_MODE": "disabled", "DOCKER_CLI_HINTS": "false", "PYTHONUTF8": "1"}
+_FIXED_VARIABLES = {
+    "CIBW_LOG_FOLD_MODE": "disabled",
+    "DOCKER_CLI_HINTS": "false",
+    "PYTHONUTF8": "1",
+}
+
+
+MayLand = Callable[[BuildRequest, Outcome], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +104,12 @@ def run_job(
     job_dir: Path,
     maker: EnvironmentMaker,
     emit: Callable[[Event], None],
-    may_land: Callable[[str], bool] = lambda _: True,
+    may_land: MayLand = lambda *_: True,
 ) -> JobResult:
     """Build one wheel and land it in the output directory when it is what it claims to be.
 
-    maker has the job's build environment, or makes it. may_land is asked with the wheel's name; where it says no,
-    another job has landed that wheel. The log stays in job_dir; nothing else does.
+    maker has the job's build environment, or makes it. may_land is asked with the outcome right before the wheel
+    lands; where it says no, another job has landed that wheel. The log stays in job_dir; nothing else does.
     """
     started = time.monotonic()
     clock = StageClock(time.monotonic)
@@ -134,7 +149,7 @@ def _build(
     job_dir: Path,
     maker: EnvironmentMaker,
     log: _Log,
-    may_land: Callable[[str], bool],
+    may_land: MayLand,
 ) -> tuple[BuildRequest, Outcome]:
     """Return the outcome, and the request with the environment that was used."""
     log.begin("environment")
@@ -147,17 +162,22 @@ def _build(
         return request, Outcome(job, Status.FAILED, message=error.message, hint=error.hint)
     log.keep(maker.lines(job))
     request = replace(request, environments={**request.environments, job.id: environment})
-    status = _run_cibuildwheel(request, job, job_dir, maker.run_id, log)
-    wheels = sorted((job_dir / "wheels").glob("*.whl"))
-    if status != 0 or len(wheels) != 1:
-        return request, _failed(request, job, log)
-    log.begin("verify")
-    return request, _check_and_land(request, job, wheels[0], may_land)
-
-
-def _run_cibuildwheel(request: BuildRequest, job: Job, job_dir: Path, run_id: str, log: _Log) -> int:
-    invocation = make_invocation(request, (job,), job_dir / "mount", run_id)
+    invocation = make_invocation(request, (job,), job_dir / "mount", maker.run_id)
     invocation = replace(with_call_log(invocation, request.examination), id_file=job_dir / CONTAINER_ID)
+    status = _run_cibuildwheel(request, job, job_dir, maker.run_id, invocation, log)
+    wheels = sorted((job_dir / "wheels").glob("*.whl"))
+    if status == 0 and len(wheels) == 1:
+        log.begin("verify")
+        outcome = _check_and_land(request, job, wheels[0], may_land)
+    else:
+        outcome = _failed(request, job, log)
+    ended = EndedContainer(invocation, job_dir, maker.run_id, log.stage, log.lines, was_stopped=status < 0)
+    return request, replace(outcome, kept_bytes=end_container(request, job, ended, outcome))
+
+
+def _run_cibuildwheel(
+    request: BuildRequest, job: Job, job_dir: Path, run_id: str, invocation: Invocation, log: _Log
+) -> int:
     make_cache_directories(invocation.mounts, container_user(request).owner)
     (job_dir / "tmp").mkdir()
     config_file = job_dir / "cibuildwheel.toml"
@@ -168,10 +188,10 @@ def _run_cibuildwheel(request: BuildRequest, job: Job, job_dir: Path, run_id: st
     log.begin("cibuildwheel")
     argv = [sys.executable, "-m", "cibuildwheel", "--only", job.identifier, "--config-file", str(config_file)]
     argv += ["--output-dir", str(job_dir / "wheels"), str(request.source.sdist)]
-    return request.engine.runner.stream(argv, on_line=log.note, env=_child_environment(request, job_dir))
+    return request.engine.runner.stream(argv, on_line=log.note, env=_child_environment(request, job_dir, run_id))
 
 
-def _child_environment(request: BuildRequest, job_dir: Path) -> dict[str, str]:
+def _child_environment(request: BuildRequest, job_dir: Path, run_id: str) -> dict[str, str]:
     """The user's environment without the variables that wheelkiln decides, plus what the container is passed.
 
     cibuildwheel copies the bundle that SSL_CERT_FILE names into the container, for its own use of pip there.
@@ -182,11 +202,11 @@ def _child_environment(request: BuildRequest, job_dir: Path) -> dict[str, str]:
         if not name.startswith("CIBW_") and name not in _DROPPED_VARIABLES
     }
     passed = container_network_environment(request) | remote_environment(request)
-    own = {"SOURCE_DATE_EPOCH": str(request.source.epoch), "TMPDIR": str(job_dir / "tmp")}
+    own = {"SOURCE_DATE_EPOCH": str(request.source.epoch), "TMPDIR": str(job_dir / "tmp"), RUN_VARIABLE: run_id}
     if request.host.ca_bundle:
         own["SSL_CERT_FILE"] = str(request.host.ca_bundle)
     variables = merge_variant_variables(request.variables, request.variant)
-    own |= engine_environment(request, kept.get("PATH", ""))
+    own |= engine_environment(request, kept.get("PATH", "")) | removal_environment(request.engine)
     return {**kept, **variables, **_FIXED_VARIABLES, **passed, **own}
 
 
@@ -199,7 +219,7 @@ def _failed(request: BuildRequest, job: Job, log: _Log) -> Outcome:
     return Outcome(job, Status.FAILED, message=message, hint=hint, excerpt=relevant_lines(log.lines))
 
 
-def _check_and_land(request: BuildRequest, job: Job, wheel: Path, may_land: Callable[[str], bool]) -> Outcome:
+def _check_and_land(request: BuildRequest, job: Job, wheel: Path, may_land: MayLand) -> Outcome:
     findings = check_wheel(
         wheel,
         project=request.source.facts.name,
@@ -214,11 +234,12 @@ def _check_and_land(request: BuildRequest, job: Job, wheel: Path, may_land: Call
         return Outcome(job, Status.REJECTED, message=message, hint=hint, excerpt=excerpt)
     if job.label:
         wheel = label_wheel(wheel, request.variant, request.config)
-    if not may_land(wheel.name):
+    built = Outcome(job, Status.BUILT, wheel=WheelFile(wheel.name, sha256_of(wheel), wheel.stat().st_size))
+    if not may_land(request, built):
         return Outcome(job, Status.COVERED, covered_by=wheel.name)
     with naming_storage_errors(request.output_dir, setting="--output-dir"):
-        landed = land_file(wheel, request.output_dir)
-    return Outcome(job, Status.BUILT, wheel=WheelFile(landed.name, sha256_of(landed), landed.stat().st_size))
+        land_file(wheel, request.output_dir)
+    return built
 
 
 def _read_statistics(job_dir: Path) -> CompileStatistics | None:

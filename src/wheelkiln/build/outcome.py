@@ -29,13 +29,14 @@ __all__ = [
 
 
 class Status(StrEnum):
-    """rejected: built, but not what it claims to be, so that it did not land."""
+    """rejected: built, but not what it claims to be, so that it did not land. cancelled: another job failed first."""
 
     BUILT = "built"
     REUSED = "reused"
     COVERED = "covered"
     FAILED = "failed"
     REJECTED = "rejected"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class Outcome:
     that serves a covered job. statistics is None when the compile cache was not asked, remote when there was no
     remote one. requirements are those of the build environment, with their versions. from_store tells whether a
     reused wheel came from the wheel store rather than lying in the output directory. memory is the container's peak in
-    bytes, None where it could not be read.
+    bytes, None where it could not be read. kept_bytes is the size of a failed job's container that is kept for a shell,
+    None where none is.
     """
 
     job: Job
@@ -79,10 +81,15 @@ class Outcome:
     from_store: bool = False
     remote: RemoteUse | None = None
     memory: int | None = None
+    kept_bytes: int | None = None
 
     @property
     def good(self) -> bool:
         return self.status in (Status.BUILT, Status.REUSED, Status.COVERED)
+
+    @property
+    def cancelled(self) -> bool:
+        return self.status is Status.CANCELLED
 
 
 class GateVerdict(StrEnum):
@@ -125,7 +132,11 @@ class RunResult:
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        return tuple(outcome for outcome in self.outcomes if not outcome.good)
+        return tuple(outcome for outcome in self.outcomes if not outcome.good and not outcome.cancelled)
+
+    @property
+    def cancelled(self) -> tuple[Outcome, ...]:
+        return tuple(outcome for outcome in self.outcomes if outcome.cancelled)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ __all__ = [
     "job_inputs",
     "job_key",
     "make_invocation",
+    "network_environment",
     "remote_directory",
     "remote_environment",
 ]
@@ -94,8 +95,8 @@ class BuildRequest:
     by job id. read_pip asks pip, which takes longer than a run that builds nothing: only what needs its settings
     calls it. cold_cache is a directory for the compile cache of this run alone; what is built with it is not
     recorded. ask_remote asks a server whether it serves; remote is the remote compile cache of a job, None where
-    there is none to use. cores are those of a job, place is
-    where builds run when no container is started.
+    there is none to use. cores are those of a job, place is where builds run when no container is started. fail_fast
+    ends the run with the first failure; command is the command line that asked for it, without secrets.
     """
 
     plan: Plan
@@ -123,6 +124,8 @@ class BuildRequest:
     variant: VariantConfig = field(default_factory=VariantConfig)
     cores: Cores = field(default_factory=Cores)
     place: PlaceFacts | None = None
+    fail_fast: bool = False
+    command: str = ""
 
     @property
     def pip(self) -> PipSettings:
@@ -222,13 +225,18 @@ def remote_environment(request: BuildRequest) -> dict[str, str]:
 
 
 def container_network_environment(request: BuildRequest) -> dict[str, str]:
+    """Return what network_environment does for the machine of a request."""
+    return network_environment(request.pip, request.host.environ)
+
+
+def network_environment(pip: PipSettings, environ: Mapping[str, str]) -> dict[str, str]:
     """Return pip's indexes and the proxies for the container, for pip and for uv. Values may hold secrets.
 
     uv takes a package from the first index that has it, which is what the project's own indexes are for. With several
     of pip's alone, pip's way of asking all is chosen (uv: index strategies), because that is how this machine's user
     has configured them.
     """
-    usable = request.pip.without_missing()
+    usable = pip.without_missing()
     extra = " ".join((*usable.first_index_urls, *usable.extra_index_urls))
     values = {
         "PIP_INDEX_URL": usable.index_url,
@@ -244,7 +252,7 @@ def container_network_environment(request: BuildRequest) -> dict[str, str]:
         "UV_NO_INDEX": "1" if usable.no_index else "",
         "PIP_PROXY": usable.proxy,
     }
-    proxies = {name: request.host.environ.get(name, "") for name in PROXY_VARIABLES}
+    proxies = {name: environ.get(name, "") for name in PROXY_VARIABLES}
     return {name: value for name, value in (values | proxies).items() if value}
 
 

@@ -95,6 +95,14 @@ class Shelf:
         key = self.key(result.request, job)
         self.ledger.record(key, source.name, source.version, result.outcome, time.time(), run=run_id)
 
+    def announce(self, request: BuildRequest, outcome: Outcome, run_id: str) -> None:
+        """Note a wheel that is about to land, so that a run that is killed right after is not asked to build it again.
+
+        One that does not lie in the output directory after all is not taken for built by anybody.
+        """
+        source, key = request.source.facts, self.key(request, outcome.job)
+        self.ledger.record(key, source.name, source.version, outcome, time.time(), run=run_id)
+
     def keep(self, outcome: Outcome, say: Callable[[str], None]) -> None:
         """Put a wheel that lies in the output directory into the store; the run goes on where that fails."""
         wheel = outcome.wheel

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from wheelkiln.build.cores import Cores
+from wheelkiln.build.course import Course
 from wheelkiln.build.crew import run_jobs
 from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.elsewhere import is_made_elsewhere
@@ -19,11 +20,13 @@ from wheelkiln.build.environments import prune_environments
 from wheelkiln.build.gate import Restored, cache_is_empty, judge_hits
 from wheelkiln.build.in_place import provide_place
 from wheelkiln.build.job import JobResult, run_job
+from wheelkiln.build.leftovers import remove_leftovers_of_dead_runs
 from wheelkiln.build.needs import budget_of, make_schedule
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome, RunResult, Said, Status
 from wheelkiln.build.request import BuildRequest, JobInputs
 from wheelkiln.build.reuse import Shelf, find_covering, know_environments, known_images, make_shelf
-from wheelkiln.build.runs import JOBSERVER, remove_dead_containers, run_directory
+from wheelkiln.build.run_record import recording_run
+from wheelkiln.build.runs import JOBSERVER, run_directory
 from wheelkiln.cache.records import JobRecord, read_latest_record
 from wheelkiln.cache.remote import choose_remote
 from wheelkiln.cache.settings import compile_cache, ignored_options
@@ -59,10 +62,12 @@ def run_build(run: RunRequest, emit: Callable[[Event], None], log: Callable[[str
     with exclusive(locks, f"output {output}", on_wait=queue), run_directory(run.first) as (run_id, run_dir):
         with naming_storage_errors(output, setting="--output-dir"):
             remove_leftovers(output)
-        remove_dead_containers(run.engine, run.cache_root)
-        known = know_environments(run)
-        served = _serve_without_building(run, known, emit)
-        result = served or _build_missing(run, known, run_id, run_dir, emit, log)
+        remove_leftovers_of_dead_runs(run.engine, run.cache_root, run_id)
+        with recording_run(run, run_id) as record:
+            emit = record.listening(emit)
+            known = know_environments(run)
+            served = _serve_without_building(run, known, emit)
+            result = served or _build_missing(run, known, run_id, run_dir, emit, log)
     shared = _count_sharing(run, result.outcomes)
     return replace(result, seconds=round(time.monotonic() - started, 3), sharing=shared)
 
@@ -211,8 +216,10 @@ class _Jobs:
         self._run = shelf.run
         self._maker = EnvironmentMaker(run_id, run_dir)
         self._ended: dict[str, Outcome] = {}
+        self._begun: dict[str, Job] = {}
         self.inputs: dict[str, JobInputs] = {}
         self._remote = remote
+        self._course = Course(self._halt, fail_fast=shelf.run.first.fail_fast)
         self._landed: set[str] = set()
         self._landing = threading.Lock()
 
@@ -232,23 +239,27 @@ class _Jobs:
 
     def skip(self, job: Job) -> Outcome | None:
         """End a job that an earlier wheel serves, or that was built before."""
-        outcome = find_covering(job, self._ended.values()) or self._shelf.reuse(job)
+        outcome = find_covering(job, self._ended.values()) or self._shelf.reuse(job) or self._course.cancelled(job)
         return self._note(outcome) if outcome else None
 
     def prepare(self, job: Job, cores: Cores) -> Callable[[], JobResult]:
         """Begin a job."""
         self._emit(JobStarted(job))
+        self._begun[job.id] = job
         job_dir = self._run_dir / job.directory
         job_dir.mkdir()
         request = replace(self._shelf.known[job.id], remote=self._remote, cores=cores)
-        return partial(run_job, request, job, job_dir, self._maker, self._emit, partial(self._may_land, job))
+        return partial(run_job, request, job, job_dir, self._maker, self._emit, self._may_land)
 
     def finish(self, result: JobResult) -> Outcome:
-        """Record how a job ended."""
+        """Record how a job ended; one that was interrupted has no end."""
+        self._begun.pop(result.outcome.job.id)
+        if self._course.is_interrupted and not result.outcome.good:
+            return result.outcome
         _stop_when_engine_died(result.request, result.outcome, self._emit)
-        outcome = result.outcome
+        outcome = self._course.judge(result.outcome, self._begun.values())
         if self._run.first.cold_cache is None:
-            self._shelf.record(result, self._run_id, lambda text: self._emit(Said(text)))
+            self._shelf.record(replace(result, outcome=outcome), self._run_id, lambda text: self._emit(Said(text)))
             if outcome.status is Status.BUILT:
                 self.inputs[outcome.job.id] = self._shelf.inputs(result.request, outcome.job)
         if outcome.remote is not None and outcome.remote.given_up:
@@ -256,21 +267,29 @@ class _Jobs:
         return self._note(outcome)
 
     def stop(self) -> None:
+        self._course.interrupt()
+
+    def _halt(self) -> None:
+        """End what runs. A container does not end with the client that started it, and its job waits for that."""
         self._run.engine.runner.stop()
+        self._run.engine.remove_containers(self._run_id)
 
     def _note(self, outcome: Outcome) -> Outcome:
         self._ended[outcome.job.id] = outcome
         self._emit(JobEnded(outcome))
         return outcome
 
-    def _may_land(self, job: Job, name: str) -> bool:
+    def _may_land(self, request: BuildRequest, outcome: Outcome) -> bool:
         """Tell whether a wheel is the first of its name in all shards: two jobs may make the same stable-ABI wheel."""
-        if is_made_elsewhere(self._shelf.known[job.id].plan, job, name):
+        assert outcome.wheel is not None
+        if is_made_elsewhere(request.plan, outcome.job, outcome.wheel.name):
             return False
         with self._landing:
-            first = name not in self._landed
-            self._landed.add(name)
-            return first
+            first = outcome.wheel.name not in self._landed
+            self._landed.add(outcome.wheel.name)
+        if first and request.cold_cache is None:
+            self._shelf.announce(request, outcome, self._run_id)
+        return first
 
 
 def _stop_when_engine_died(request: BuildRequest, outcome: Outcome, emit: Callable[[Event], None]) -> None:

@@ -17,22 +17,39 @@ from wheelkiln.cache.settings import CALLS_LOG
 from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.files import make_directory, naming_storage_errors
 from wheelkiln.system.locks import exclusive
+from wheelkiln.system.orphans import kill_orphans
 
-__all__ = ["CONTAINER_ID", "JOBSERVER", "KEPT_RUNS", "remove_dead_containers", "run_directory"]
+__all__ = [
+    "CONTAINER_ID",
+    "JOBSERVER",
+    "KEPT_RUNS",
+    "job_log",
+    "owner_of",
+    "remove_dead_containers",
+    "run_directory",
+]
 
 KEPT_RUNS = 20
 JOBSERVER = "jobserver"
 """Name of the directory of the jobserver's fifo, in a run's directory."""
 CONTAINER_ID = "container-id"
 """Name of the file that the engine writes the container's id to, in a job's directory."""
-_STALE_SECONDS = 24 * 3600.0
-"""Age at which a source's scratch directory cannot belong to a living run."""
+_SCRATCH = (
+    "*/tmp",
+    "*/wheels",
+    "**/place-*",
+    f"*/mount/{PROJECT_SCRATCH}",
+    f"environments/*/mount/{PROJECT_SCRATCH}",
+    JOBSERVER,
+    "own-environments",
+)
+"""Directories that a job or the run removes at its end."""
 
 
 @contextmanager
 def run_directory(request: BuildRequest) -> Iterator[tuple[str, Path]]:
     """Make this run's directory for logs and scratch, and hold the lock that says that the run lives."""
-    owner = _owner(request.cache_root)
+    owner = owner_of(request.cache_root)
     run_id = f"{owner}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{secrets.token_hex(3)}"
     runs = make_directory(request.cache_root / "runs", setting="[tool.wheelkiln.cache] dir")
     with exclusive(request.cache_root / "locks", run_lock(run_id), on_wait=lambda: None):
@@ -45,33 +62,35 @@ def run_directory(request: BuildRequest) -> Iterator[tuple[str, Path]]:
 
 
 def _remove_old_runs(runs: Path, cache_root: Path) -> None:
-    """Keep the logs of the last runs; what a killed run left besides its logs goes at once."""
+    """Keep the logs of the last runs; what a killed run left besides its logs goes at once.
+
+    Its processes go first: one that goes on would write more.
+    """
+    owner = f"{owner_of(cache_root)}-"
+    kill_orphans(lambda run: run.startswith(owner) and not is_alive(cache_root, run))
     living = living_runs(cache_root)
     finished = [run for run in sorted(runs.iterdir()) if run.name not in living]
     for run in finished[: max(0, len(finished) - KEPT_RUNS)]:
         shutil.rmtree(run, ignore_errors=True)
-    for source in (cache_root / "tmp").glob("source-*"):
-        if time.time() - source.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(source, ignore_errors=True)
     for run in finished[-KEPT_RUNS:]:
-        for scratch in (
-            *run.glob("*/tmp"),
-            *run.glob("*/wheels"),
-            *run.glob("**/place-*"),
-            *run.glob(f"*/mount/{PROJECT_SCRATCH}"),
-        ):
+        for scratch in (found for pattern in _SCRATCH for found in run.glob(pattern)):
             shutil.rmtree(scratch, ignore_errors=True)
-        shutil.rmtree(run / JOBSERVER, ignore_errors=True)
         for file in (*run.glob(f"*/mount/{CALLS_LOG}"), *run.glob(f"*/{CONTAINER_ID}")):
             file.unlink(missing_ok=True)
+
+
+def job_log(cache_root: Path, run_id: str, job_id: str) -> Path:
+    """Return where the log of a run's job is, as long as it is kept."""
+    return cache_root / "runs" / run_id / job_id.replace("/", "_") / "build.log"
 
 
 def remove_dead_containers(engine: ContainerEngine, cache_root: Path) -> None:
     """Remove containers of runs that used this cache directory and are no longer alive."""
     for run_id in engine.runs_with_containers():
-        if run_id.startswith(f"{_owner(cache_root)}-") and not is_alive(cache_root, run_id):
+        if run_id.startswith(f"{owner_of(cache_root)}-") and not is_alive(cache_root, run_id):
             engine.remove_containers(run_id)
 
 
-def _owner(cache_root: Path) -> str:
+def owner_of(cache_root: Path) -> str:
+    """Return what the ids of all runs with a cache directory begin with."""
     return hashlib.sha256(str(cache_root.resolve()).encode()).hexdigest()[:8]

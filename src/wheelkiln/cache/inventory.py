@@ -49,7 +49,7 @@ def list_caches(config: Config) -> tuple[Cache, ...]:
         Cache("packages", ("uv", "uv-root", "uv-tests", "uv-tests-root", "resolver")),
         Cache("wheels", ("wheels",), config.cache.wheels_max_size),
         Cache("sdists", ("sdists", "trees")),
-        Cache("runs", ("runs",)),
+        Cache("runs", ("runs", "states")),
         Cache("images", ("images",)),
         Cache("calls", ("calls",)),
         Cache("history", ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")),

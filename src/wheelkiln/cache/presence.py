@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from wheelkiln.system.files import make_directory
-from wheelkiln.system.locks import exclusive, is_held
+from wheelkiln.system.locks import exclusive, is_abandoned, is_held, scratch_directory
 
 __all__ = ["is_alive", "is_used", "living_runs", "pruning", "run_lock", "source_directory", "wait_for_prune"]
 
 _PRUNE_LOCK = "prune"
-_SOURCE_LOCK = "source"
+_SOURCES = "source-"
 
 
 def run_lock(run_id: str) -> str:
@@ -35,19 +34,17 @@ def living_runs(cache_root: Path) -> frozenset[str]:
 
 def is_used(cache_root: Path) -> bool:
     """Tell whether a run is going on, or has read its source and is about to begin."""
-    sources = (cache_root / "tmp").glob("source-*")
-    return bool(living_runs(cache_root)) or any(is_held(source, _SOURCE_LOCK) for source in sources)
+    sources = (cache_root / "tmp").glob(f"{_SOURCES}*")
+    return bool(living_runs(cache_root)) or not all(map(is_abandoned, sources))
 
 
 @contextmanager
 def source_directory(cache_root: Path) -> Iterator[Path]:
     """Give a source a scratch directory, whose lock tells that somebody builds from what was read of it."""
     scratch = make_directory(cache_root / "tmp", setting="[tool.wheelkiln.cache] dir")
-    with TemporaryDirectory(dir=scratch, prefix="source-") as name:
-        place = Path(name)
-        with exclusive(place, _SOURCE_LOCK, on_wait=lambda: None):
-            wait_for_prune(cache_root)
-            yield place
+    with scratch_directory(scratch, _SOURCES) as place:
+        wait_for_prune(cache_root)
+        yield place
 
 
 def wait_for_prune(cache_root: Path) -> None:

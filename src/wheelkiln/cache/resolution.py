@@ -6,7 +6,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from wheelkiln.cache.lock import Pin, parse_pins
 from wheelkiln.errors import BuildError, EnvironmentProblem
 from wheelkiln.system.files import make_directory, write_text_atomically
+from wheelkiln.system.locks import scratch_directory
 from wheelkiln.system.process import Runner, mask_secrets
 
 __all__ = ["Resolver"]
@@ -72,8 +72,8 @@ class Resolver:
 
     def _ask(self, requires: Sequence[str], python: str, platform: str, preferred: Sequence[Pin]) -> str:
         make_directory(self.cache_dir, setting="[tool.wheelkiln.cache] dir")
-        with tempfile.TemporaryDirectory(dir=self.cache_dir) as scratch:
-            asked, answer = Path(scratch) / "requires.in", Path(scratch) / "pins.txt"
+        with scratch_directory(self.cache_dir, "asking-") as scratch:
+            asked, answer = scratch / "requires.in", scratch / "pins.txt"
             asked.write_text("".join(f"{line}\n" for line in requires), encoding="utf-8")
             if preferred:  # uv keeps what stands in its output file where it can
                 answer.write_text("".join(f"{pin.line}\n" for pin in preferred), encoding="utf-8")

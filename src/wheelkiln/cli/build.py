@@ -25,6 +25,7 @@ from wheelkiln.cli.options import (
     several_project_options,
 )
 from wheelkiln.cli.progress import make_progress
+from wheelkiln.cli.resume import command_line, narrow_to_retry, print_cancelled, resume_options
 from wheelkiln.cli.shards import shard_options, take_asked_shard
 from wheelkiln.errors import BuildError, CacheGateError, EnvironmentProblem, NothingSelectedError, VerificationError
 from wheelkiln.plan.project_settings import merge_environment_variables
@@ -49,6 +50,7 @@ _WORTH_SAYING = 0.9
 @click.option("--cache-read-only", is_flag=True, help="Add nothing to any cache: for sources that are not trusted.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Most jobs side by side; 1: in order.")
 @click.option("--fresh", is_flag=True, help="Build again what is already there.")
+@resume_options
 @click.option("--no-store", is_flag=True, help="Neither take wheels from the wheel store nor keep them there.")
 @click.option("--lock", "lock_file", type=click.Path(path_type=Path), help="Lock to use; default: the project's.")
 @shard_options
@@ -66,6 +68,8 @@ def command(
     shard: str | None,
     plan_file: Path | None,
     output: str,
+    retry_failed: bool,
+    fail_fast: bool,
     **values: Any,
 ) -> None:
     """Build wheels of SOURCE for every Python of the plan, one cibuildwheel run each, through the compile cache.
@@ -84,11 +88,15 @@ def command(
                 replace(request, fresh=fresh, store=not no_store, offline=offline, lock=lock)
                 for request, lock in zip(requests, locks, strict=True)
             )
-        )
+        ).with_course(fail_fast=fail_fast, command=command_line())
         _print_notices(run)
         for request in run.editions:
             _print_opening(request)
         run, taken = take_asked_shard(run, shard, plan_file)
+        run = narrow_to_retry(run) if retry_failed else run
+        if not run.jobs and retry_failed:
+            click.echo("every job was good the last time: nothing is tried again", err=True)
+            return
         if not run.jobs and not taken:
             print_skipped(run.skipped, err=True)
             raise NothingSelectedError("nothing is left to build", hint="'wheelkiln plan' explains the selection.")
@@ -146,6 +154,7 @@ def _finish(run: RunRequest, result: RunResult, output: str, shards: tuple[Manif
         write_text_atomically(run.output_dir / MANIFEST_NAME, manifest)
     for outcome in result.failed:
         _print_failure(outcome)
+    print_cancelled(result.cancelled)
     if output == "json":
         click.echo(json.dumps(json.loads(manifest)))
     else:
@@ -159,10 +168,11 @@ def _finish(run: RunRequest, result: RunResult, output: str, shards: tuple[Manif
 def _raise_failure(result: RunResult) -> None:
     """End with the exit code of a build, or of a verification when every wheel could be built."""
     failed = ", ".join(outcome.job.id for outcome in result.failed)
-    kept = "The other wheels are kept; the" if len(result.failed) < len(result.outcomes) else "The"
+    kept = "The other wheels are kept; the" if any(outcome.good for outcome in result.outcomes) else "The"
     message = (
         f"{len(result.failed)} of {len(result.outcomes)} job{'' if len(result.outcomes) == 1 else 's'} failed: {failed}"
     )
+    message += f"; {len(result.cancelled)} cancelled (--fail-fast)" if result.cancelled else ""
     hint = f"{kept} same command builds only what is missing."
     if all(outcome.status is Status.REJECTED for outcome in result.failed):
         raise VerificationError(message, hint=hint)
@@ -200,6 +210,9 @@ def _print_failure(outcome: Outcome) -> None:
         click.echo(outcome.hint, err=True)
     if outcome.log:
         click.echo(f"  log: {outcome.log}", err=True)
+    if outcome.kept_bytes is not None:
+        kept = format_size(outcome.kept_bytes)
+        click.echo(f"  look into its container ({kept} kept): wheelkiln shell {outcome.job.name}", err=True)
 
 
 def _print_report(run: RunRequest, result: RunResult) -> None:

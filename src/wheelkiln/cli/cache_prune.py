@@ -18,6 +18,7 @@ from wheelkiln.system.engine import CONTAINER_ENGINES, EngineName
 if TYPE_CHECKING:
     from wheelkiln.build.compile_cache import CompileCacheCleaner
     from wheelkiln.build.prune import Pruned
+    from wheelkiln.system.engine import ContainerEngine
 
 __all__ = ["command", "parse_age"]
 
@@ -54,6 +55,7 @@ def command(
     from packaging.utils import canonicalize_name
 
     from wheelkiln.build.prune import Scope, prune_caches
+    from wheelkiln.build.state_prune import prune_kept_states
     from wheelkiln.cache.settings import cache_root
 
     if sum(map(bool, (older_than, project, everything))) > 1:
@@ -74,7 +76,8 @@ def command(
         now=time.time(),
         say=lambda text: click.echo(text, err=True),
     )
-    _print(pruned, dry_run=dry_run)
+    states = prune_kept_states(root, scope, lambda: _find_engine(own, engine), now=time.time())
+    _print((*pruned, *states), dry_run=dry_run)
 
 
 def parse_age(text: str) -> float:
@@ -87,13 +90,18 @@ def parse_age(text: str) -> float:
 
 def _find_cleaner(own: OwnConfig, root: Path, engine: str | None) -> CompileCacheCleaner | None:
     from wheelkiln.build.compile_cache import find_cleaner
+
+    found = _find_engine(own, engine)
+    return find_cleaner(found, own.host, root, own.config.cache.max_size) if found else None
+
+
+def _find_engine(own: OwnConfig, engine: str | None) -> ContainerEngine | None:
     from wheelkiln.system.engine import find_engine
 
     try:
-        found = find_engine(own.runner, EngineName(engine) if engine else None)
+        return find_engine(own.runner, EngineName(engine) if engine else None)
     except EnvironmentProblem:
         return None
-    return find_cleaner(found, own.host, root, own.config.cache.max_size)
 
 
 def _print(pruned: Sequence[Pruned], *, dry_run: bool) -> None:

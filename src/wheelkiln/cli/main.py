@@ -21,11 +21,13 @@ _COMMANDS = {
     "cache": "Look at the caches: statistics, missed hits, trust, size.",
     "doctor": "Look at this machine: what is missing, and what to do.",
     "generate": "Write what 'build' would use: the cibuildwheel configuration, the image.",
+    "history": "Show the runs of the past and what became of their jobs.",
     "image": "Build, inspect, push and prune the images that builds run in.",
     "init": "Write a starting configuration for a project.",
     "lock": "Pin the build requirements, with hashes, for each Python and architecture.",
     "merge": "Join what several machines or shards built into one wheelhouse.",
     "plan": "Show what would be built, and what not and why.",
+    "shell": "Open a shell in the container of a job that failed.",
     "schema": "Print the JSON schema of the configuration, the plan or the manifest.",
 }
 

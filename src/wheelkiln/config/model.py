@@ -215,6 +215,9 @@ class ContainerConfig(Section):
     projects whose own before-all installs packages; prefer `image.packages`."""
     network: Literal["default", "none", "host"] = "default"
     """The container's network. `none` works for projects whose build needs nothing from the package index."""
+    keep_failed: Literal["off"] | Size = "5G"
+    """The container of a job that failed is kept for `wheelkiln shell` when the job had written no more than this. Each
+    job keeps its last failure, until it is built or `wheelkiln cache prune` removes it. `off` keeps none."""
 
 
 class RepairConfig(Section):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.files import free_bytes, make_directory, naming_storage_errors
 from wheelkiln.system.host import PROXY_VARIABLES, HostFacts
 from wheelkiln.system.image_store import ImageStore, LocalImage
-from wheelkiln.system.locks import exclusive
+from wheelkiln.system.locks import exclusive, scratch_directory
 from wheelkiln.system.pip_settings import PipSettings, is_local
 
 __all__ = ["BuiltImage", "ImageProvider", "Origin"]
@@ -212,8 +211,8 @@ class ImageProvider:
                 f"less than {_NEEDED_BYTES >> 30} GiB are free at {place}, which an image build needs",
                 hint="Free some space there, or choose another place with [tool.wheelkiln.cache] dir.",
             )
-        with naming_storage_errors(place, setting=_SETTING), tempfile.TemporaryDirectory(dir=place) as name:
-            yield Path(name)
+        with naming_storage_errors(place, setting=_SETTING), scratch_directory(place, "image-") as scratch:
+            yield scratch
 
     def _secrets(self, scratch: Path) -> Mapping[str, Path]:
         """The host's certificates and pip's indexes reach RUN steps as secrets: no layer ever holds them."""

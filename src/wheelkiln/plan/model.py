@@ -42,6 +42,7 @@ class SkipReason(StrEnum):
     VARIANT = "variant"
     OTHER_SHARD = "other-shard"
     UNKNOWN_IDENTIFIER = "unknown-identifier"
+    NOTHING_TO_RETRY = "nothing-to-retry"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ _STYLES = {
     Status.COVERED: "cyan",
     Status.FAILED: "bold red",
     Status.REJECTED: "bold red",
+    Status.CANCELLED: "yellow",
 }
 _ROOMY = 128
 """From this many columns on they also have what became of LTO links."""
@@ -101,7 +102,7 @@ def _columns(outcomes: Sequence[Outcome], width: int) -> list[str]:
 
 def _cells(outcome: Outcome, columns: Sequence[str]) -> dict[str, str]:
     seconds = _stages(outcome)
-    ran = outcome.status in (Status.BUILT, Status.FAILED, Status.REJECTED)
+    ran = outcome.status in (Status.BUILT, Status.FAILED, Status.REJECTED) or outcome.seconds > 0
     rest = outcome.seconds - sum(seconds.get(name, 0.0) for name in columns)
     return {name: format_seconds(seconds.get(name)) for name in columns} | {
         "job": outcome.job.id,

@@ -57,6 +57,8 @@ def format_outcome(outcome: Outcome) -> str:
             return f"{job_id}: unchanged since it was built{', from the wheel store' if outcome.from_store else ''}"
         case Status.COVERED:
             return f"{job_id}: served by {outcome.covered_by}"
+        case Status.CANCELLED:
+            return f"{job_id}: {outcome.message}"
         case _:
             return f"{job_id}: {outcome.status} after {format_seconds(outcome.seconds)}: {outcome.message}"
 

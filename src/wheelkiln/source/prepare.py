@@ -20,7 +20,7 @@ from wheelkiln.source.spec import DirectorySource, GitSource, IndexSource, Sdist
 from wheelkiln.source.tree import keep_sdist, kept_sdist
 from wheelkiln.system.files import make_directory
 from wheelkiln.system.host import HostFacts
-from wheelkiln.system.locks import exclusive
+from wheelkiln.system.locks import exclusive, scratch_directory
 from wheelkiln.system.pip_settings import remembered_pip_settings
 from wheelkiln.system.process import Runner, mask_secrets
 
@@ -91,7 +91,7 @@ def prepare_source(
         case IndexSource():
             return describe_sdist(_fetch_cached(spec, host, runner, cache_dir), host.epoch())
         case GitSource():
-            with _checkout(spec, runner) as tree:
+            with _checkout(spec, runner, work_dir) as tree:
                 return _prepare_directory(tree, host, runner, work_dir, None)
 
 
@@ -112,7 +112,7 @@ def _prepare_directory(
 
 def _build_sdist(path: Path, host: HostFacts, runner: Runner, work_dir: Path, epoch: int | None) -> Path:
     lines: list[str] = []
-    env = dict(host.environ) | ({"SOURCE_DATE_EPOCH": str(epoch)} if epoch else {})
+    env = dict(host.environ) | ({"SOURCE_DATE_EPOCH": str(epoch)} if epoch else {}) | {"TMPDIR": str(work_dir)}
     out = work_dir / "sdist"
     status = runner.stream(
         [sys.executable, "-m", "build", "--sdist", "--outdir", str(out), str(path)],
@@ -170,16 +170,17 @@ def _fetch_cached(spec: IndexSource, host: HostFacts, runner: Runner, cache_dir:
     if known:
         return known[0]
     make_directory(place.parent, setting="[tool.wheelkiln.cache] dir")
-    with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
-        fetched = fetch_sdist(spec, settings, host.ca_bundle, Path(scratch))
+    with scratch_directory(place.parent, "fetching-") as scratch:
+        fetched = fetch_sdist(spec, settings, host.ca_bundle, scratch)
         make_directory(place, setting="[tool.wheelkiln.cache] dir")
         return fetched.replace(place / fetched.name)
 
 
 @contextmanager
-def _checkout(spec: GitSource, runner: Runner) -> Iterator[Path]:
+def _checkout(spec: GitSource, runner: Runner, work_dir: Path) -> Iterator[Path]:
     """Fetch one commit with its tags (setuptools-scm wants them) into a temporary work tree, submodules included."""
-    tree = Path(tempfile.mkdtemp(prefix="wheelkiln-git-"))
+    work_dir.mkdir(parents=True, exist_ok=True)
+    tree = Path(tempfile.mkdtemp(dir=work_dir, prefix="git-"))
     try:
         steps = (
             ["git", "-C", str(tree), "init", "--quiet"],

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib import metadata, resources
 from typing import Any
 
-__all__ = ["CibuildwheelFacts", "matches_selector", "read_cibuildwheel"]
+__all__ = ["CibuildwheelFacts", "interpreter_path", "matches_selector", "read_cibuildwheel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ def read_cibuildwheel() -> CibuildwheelFacts:
         options=frozenset(schema["properties"]),
         enable_groups=frozenset(schema["$defs"]["enable"]["enum"]),
     )
+
+
+def interpreter_path(identifier: str) -> str:
+    """Return where images have the interpreter of an identifier, from the same data file; raise KeyError for none."""
+    data = resources.files("cibuildwheel") / "resources"
+    platforms = tomllib.loads((data / "build-platforms.toml").read_text(encoding="utf-8"))
+    paths = {entry["identifier"]: str(entry["path_str"]) for entry in platforms["linux"]["python_configurations"]}
+    return paths[identifier]
 
 
 def matches_selector(patterns: str, identifier: str) -> bool:

@@ -46,6 +46,9 @@ class BoundedRunner:
     ) -> int:
         return self._runner.stream(argv, on_line=on_line, cwd=cwd, env=env)
 
+    def interact(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+        return self._runner.interact(argv, env=env)
+
     def stop(self) -> None:
         self._runner.stop()
 

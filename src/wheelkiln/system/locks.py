@@ -1,15 +1,21 @@
-"""Locks between runs: one writer per output directory and per image, released by the kernel on any death."""
+"""Locks between runs, released by the kernel on any death: of output directories, images, scratch directories."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from wheelkiln.system.files import make_directory
 
-__all__ = ["exclusive", "is_held"]
+__all__ = ["exclusive", "is_abandoned", "is_held", "scratch_directory"]
+
+_SCRATCH_LOCK = "scratch"
+_UNLOCKED_SECONDS = 24 * 3600.0
+"""Age at which a scratch directory without a lock cannot be one that is just being made."""
 
 
 @contextlib.contextmanager
@@ -43,6 +49,25 @@ def is_held(lock_dir: Path, name: str) -> bool:
     except Timeout:
         return True
     lock.release()
+    return False
+
+
+@contextlib.contextmanager
+def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
+    """Make a directory that goes with the context, and hold a lock in it that tells that somebody uses it."""
+    with (
+        tempfile.TemporaryDirectory(dir=parent, prefix=prefix) as name,
+        exclusive(Path(name), _SCRATCH_LOCK, on_wait=lambda: None),
+    ):
+        yield Path(name)
+
+
+def is_abandoned(place: Path) -> bool:
+    """Tell whether what made a scratch directory has died."""
+    if _lock_path(place, _SCRATCH_LOCK).exists():
+        return not is_held(place, _SCRATCH_LOCK)
+    with contextlib.suppress(OSError):
+        return time.time() - place.stat().st_mtime > _UNLOCKED_SECONDS
     return False
 
 

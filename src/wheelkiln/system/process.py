@@ -79,6 +79,10 @@ class Runner(Protocol):
         """
         ...
 
+    def interact(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+        """Run argv at this process's own terminal or streams, and return its exit status."""
+        ...
+
     def stop(self) -> None:
         """End every stream that other threads have running, and let no other begin."""
         ...
@@ -163,6 +167,17 @@ class ProcessRunner:
                 raise
             finally:
                 self._streaming.discard(process)
+
+    def interact(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+        self._note(argv)
+        # The terminal sends Ctrl-C to both: it is for the child. A handler, unlike SIG_IGN, is not inherited.
+        before = signal.signal(signal.SIGINT, lambda *_: None)
+        try:
+            return subprocess.run(list(argv), env=env, check=False).returncode
+        except OSError as error:
+            raise _cannot_start(argv, error) from error
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _note(self, argv: Sequence[str]) -> None:
         if self._log is not None:

@@ -131,7 +131,9 @@ def test_the_childs_environment(tmp_path: Path) -> None:
     assert run.cibuildwheel.env == {
         "PATH": "/bin",
         "CIBW_TEST_COMMAND": "pytest",
+        "CIBW_DEBUG_KEEP_CONTAINER": "1",
         "CIBW_LOG_FOLD_MODE": "disabled",
+        "IO_WHEELKILN_RUN": "run-1",
         "DOCKER_CLI_HINTS": "false",
         "PYTHONUTF8": "1",
         "PIP_INDEX_URL": "https://u:pw@host/",
@@ -171,7 +173,9 @@ def test_without_a_statistics_log_there_are_no_statistics(tmp_path: Path) -> Non
     fake = FakeCibuildwheel()
     request = _request(tmp_path, fake, {})
     assert isinstance(request.engine.runner, FakeRunner)
-    request.engine.runner.script = fake.script() | {"python -m cibuildwheel": Answer("no container\n", returncode=1)}
+    request.engine.runner.script = fake.script() | {
+        "python -m cibuildwheel": Answer("no container\n", returncode=1),
+    }
     (tmp_path / "job").mkdir()
     outcome = run_job(
         request, request.plan.jobs[0], tmp_path / "job", EnvironmentMaker("run-1", tmp_path), lambda _: None

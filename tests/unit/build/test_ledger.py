@@ -73,29 +73,14 @@ def test_what_is_forgotten_is_not_found(tmp_path: Path) -> None:
     assert ledger.forget() == 1
 
 
-def test_a_ledger_of_the_first_format_is_renewed(tmp_path: Path) -> None:
+def test_what_a_run_records_again_replaces_what_it_had_recorded(tmp_path: Path) -> None:
     ledger = ledger_of(tmp_path)
-    ledger.record("key", "kern", "1.2", _built(), 1.0)
-    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as connection, connection:
-        connection.execute("ALTER TABLE job DROP COLUMN run")
-        connection.execute("ALTER TABLE job DROP COLUMN memory")
-        connection.execute("PRAGMA user_version = 1")
-    assert [job.run for job in ledger.history()] == [""]
-    ledger.record("key", "kern", "1.2", _built(), 2.0, run="r")
-    assert [job.run for job in ledger.history()] == ["", "r"]
+    ledger.record("key", "kern", "1.2", _built(0.0), 1.0, run="r")
     assert ledger.find("key") is not None
-
-
-def test_a_ledger_of_the_second_format_gets_memory(tmp_path: Path) -> None:
-    ledger = ledger_of(tmp_path)
-    ledger.record("key", "kern", "1.2", _built(), 1.0, run="r")
-    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as connection, connection:
-        connection.execute("ALTER TABLE job DROP COLUMN memory")
-        connection.execute("PRAGMA user_version = 2")
-    assert dict(ledger.peaks("kern")) == {}
-    ledger.record("key", "kern", "1.2", replace(_built(), memory=7), 2.0)
-    assert dict(ledger.peaks("kern")) == {"cp312-manylinux_x86_64": 7}
-    assert [job.run for job in ledger.history()] == ["r", ""]
+    assert dict(ledger.estimates("kern")) == {}
+    ledger.record("key", "kern", "1.2", _built(4.0), 2.0, run="r")
+    ledger.record("key", "kern", "1.2", _built(5.0), 3.0, run="other")
+    assert [(job.run, job.seconds) for job in ledger.history()] == [("r", 4.0), ("other", 5.0)]
 
 
 def test_peaks_are_the_highest_of_the_last_good_builds(tmp_path: Path) -> None:

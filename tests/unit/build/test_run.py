@@ -11,9 +11,11 @@ import pytest
 from tests.fakes import Answer, Call, FakeCibuildwheel, FakeRunner, Script
 from tests.values import IMAGE_ID, inspected_image, make_config, make_facts, make_inputs, make_request
 from wheelkiln.build.editions import RunRequest
+from wheelkiln.build.journal import Journal, RunState
 from wheelkiln.build.outcome import Event, Gate, GateVerdict, JobEnded, JobStarted, RunResult, Said, Status
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.run import run_build
+from wheelkiln.build.runs import job_log
 from wheelkiln.cache.store import store_of
 from wheelkiln.config.remote import RemoteAddress
 from wheelkiln.errors import EnvironmentProblem
@@ -559,3 +561,94 @@ def test_the_remote_is_asked_when_something_is_to_be_built(tmp_path: Path) -> No
     assert any("redis://h:6379: it does not answer. Is the server up" in str(event) for event in machine.events)
     assert _statuses(machine.run(ask_remote=refuse)) == ["reused"]
     assert len(asked) == 1
+
+
+def test_fail_fast_starts_nothing_more_and_the_others_are_cancelled(tmp_path: Path) -> None:
+    fake = FakeCibuildwheel(broken=frozenset({_CP311}))
+    machine = Machine(tmp_path, fake, make_inputs({"python": ["cp311", "cp312"], "jobs": 1}))
+    result = machine.run(fail_fast=True)
+    assert _statuses(result) == ["failed", "cancelled"]
+    assert ([it.job.id for it in result.failed], [it.job.id for it in result.cancelled]) == ([_CP311], [_CP312])
+    assert machine.fake.built == [_CP311]
+    assert machine.runner.stopped
+
+
+def test_fail_fast_keeps_what_needs_no_work(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, FakeCibuildwheel(broken=frozenset({_CP311})))
+    machine.run()
+    assert _statuses(machine.run(fail_fast=True)) == ["failed", "reused"]
+
+
+def test_fail_fast_stops_a_job_that_runs(tmp_path: Path) -> None:
+    both = threading.Barrier(2)
+    failed = threading.Event()
+
+    def meet(call: Call) -> None:
+        both.wait(20)
+        if call.option("--only") == _CP312:
+            assert failed.wait(20), "it goes on until it is stopped"
+
+    machine = Machine(
+        tmp_path,
+        FakeCibuildwheel(broken=frozenset({_CP311, _CP312}), during=meet),
+        make_inputs({"python": ["cp311", "cp312"], "jobs": 2}),
+    )
+
+    def emit(event: Event) -> None:
+        if isinstance(event, JobEnded):
+            failed.set()
+
+    (tmp_path / "cache/ccache").mkdir(parents=True)
+    result = run_build(RunRequest((machine.request(fail_fast=True, fresh=True),)), emit, lambda _: None)
+    assert sorted(_statuses(result)) == ["cancelled", "failed"]
+
+
+def test_a_run_that_is_killed_right_after_a_landing_does_not_have_it_built_again(tmp_path: Path) -> None:
+    def die(_: Call) -> Answer:
+        raise KeyboardInterrupt
+
+    machine = Machine(tmp_path, inputs=make_inputs({"python": ["cp312"]}))
+    machine.docker = {"docker ps -aq": die}
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    assert machine.fake.built == [_CP312]
+    assert machine.wheels == ["kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl"]
+    machine.docker = {}
+    assert _statuses(machine.run()) == ["reused"]
+    assert machine.fake.built == []
+
+
+def test_a_wheel_that_was_noted_and_does_not_lie_there_is_built(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, inputs=make_inputs({"python": ["cp312"]}))
+    machine.run(store=False)
+    for wheel in (tmp_path / "wheelhouse").glob("*.whl"):
+        wheel.unlink()
+    assert _statuses(machine.run(store=False)) == ["built"]
+
+
+def test_a_run_is_in_the_history(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, FakeCibuildwheel(broken=frozenset({_CP311})))
+    machine.run(command="wheelkiln build")
+    (run,) = Journal(tmp_path / "cache").runs("kern", "1.2")
+    assert (run.state, run.command, run.output) == (RunState.FAILED, "wheelkiln build", str(tmp_path / "wheelhouse"))
+    assert [(attempt.job_id, attempt.state) for attempt in run.attempts] == [(_CP311, "failed"), (_CP312, "built")]
+    assert job_log(tmp_path / "cache", run.id, _CP312).is_file()
+
+
+def test_an_interrupted_run_is_told_as_such_and_tried_again(tmp_path: Path) -> None:
+    def interrupt(call: Call) -> None:
+        if call.option("--only") == _CP312:
+            raise KeyboardInterrupt
+
+    machine = Machine(tmp_path, FakeCibuildwheel(during=interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    journal = Journal(tmp_path / "cache")
+    (run,) = journal.runs()
+    assert run.state is RunState.INTERRUPTED
+    assert dict(journal.last_states("kern", "1.2", tmp_path / "wheelhouse")) == {_CP311: "built", _CP312: "started"}
+
+
+def test_a_build_for_comparing_leaves_no_trace(tmp_path: Path) -> None:
+    Machine(tmp_path).run(cold_cache=tmp_path / "cold", store=False, fresh=True)
+    assert Journal(tmp_path / "cache").runs() == ()

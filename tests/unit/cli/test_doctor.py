@@ -54,6 +54,9 @@ class FakeRunner:
             return Completed(tuple(argv), 0, "", "")
         raise EnvironmentProblem(f"'{argv[0]}' did not answer")
 
+    def interact(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+        raise NotImplementedError
+
     def stop(self) -> None:
         pass
 

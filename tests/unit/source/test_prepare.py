@@ -50,7 +50,7 @@ def test_a_directory_becomes_an_sdist_at_the_time_of_its_commit(tmp_path: Path) 
     assert prepared.sdist == tmp_path / "work/sdist/kern-1.2.tar.gz"
     assert prepared.tree_size == len(_PYPROJECT) + len("int a;")
     assert prepared.size == prepared.sdist.stat().st_size
-    assert runner.calls[-1].env == {"SOURCE_DATE_EPOCH": "1640995200"}
+    assert runner.calls[-1].env == {"SOURCE_DATE_EPOCH": "1640995200", "TMPDIR": str(tmp_path / "work")}
 
 
 def test_a_directory_without_git_is_as_old_as_its_newest_file(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_directory_without_git_is_as_old_as_its_newest_file(tmp_path: Path) ->
     script: dict[str, Script] = {"git": Answer(returncode=128, stderr="not a git repository"), _BUILD: _make_sdist}
     prepared, runner = _prepare(DirectorySource(tree), tmp_path, script)
     assert prepared.epoch == 1_650_000_000
-    assert runner.calls[-1].env == {}
+    assert runner.calls[-1].env == {"TMPDIR": str(tmp_path / "work")}
 
 
 def test_a_directory_with_times_before_zip_began_gets_the_first_that_it_can_hold(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_the_users_own_epoch_wins(tmp_path: Path) -> None:
     environ = {"SOURCE_DATE_EPOCH": "1500000000"}
     prepared, runner = _prepare(DirectorySource(tree), tmp_path, {_BUILD: _make_sdist}, environ)
     assert prepared.epoch == 1_500_000_000
-    assert runner.calls[-1].env == environ
+    assert runner.calls[-1].env == environ | {"TMPDIR": str(tmp_path / "work")}
 
 
 def test_an_epoch_that_is_no_number_is_refused(tmp_path: Path) -> None:

@@ -36,6 +36,9 @@ class NotingRunner:
     ) -> int:
         return 0
 
+    def interact(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+        raise NotImplementedError
+
     def stop(self) -> None:
         pass
 

@@ -1,0 +1,1 @@
+"""Random kills during real builds, and what must hold after going on: see harness.py."""
