@@ -101,7 +101,9 @@ class OwnDockerd:
             self.process.wait(timeout=60)
         for pid in _processes_of(self.place):
             os.kill(pid, signal.SIGKILL)
-        subprocess.run(["umount", "--lazy", str(self.place / "data")], check=False, capture_output=True)
+        mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for mount in sorted((it for it in mounted if it.startswith(f"{self.place}/")), reverse=True):
+            subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
 
 
 @contextmanager
