@@ -36,7 +36,7 @@ class Group:
 
     @property
     def failed(self) -> int:
-        return sum(job.status != Status.BUILT for job in self.jobs)
+        return sum(job.status in (Status.FAILED, Status.REJECTED) for job in self.jobs)
 
     @property
     def statistics(self) -> CompileStatistics | None:
