@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from wheelkiln.errors import EnvironmentProblem
+from wheelkiln.system.orphans import RUN_VARIABLE, kill_orphans
 from wheelkiln.system.process import ProcessRunner
 
 
@@ -159,3 +161,36 @@ def test_every_command_line_is_logged_without_secrets() -> None:
     runner.capture(["true", "a b", "https://u:pw@host/"])
     runner.stream(["true"], on_line=print)
     assert log == ["true 'a b' https://***@host/", "true"]
+
+
+def test_an_interactive_program_has_this_processs_streams_and_its_status_is_returned(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    code = "import os, sys; print(os.environ['A']); print('err', file=sys.stderr); sys.exit(4)"
+    said: list[str] = []
+    assert ProcessRunner(said.append).interact(_python(code), env={"A": "given"}) == 4
+    assert capfd.readouterr() == ("given\n", "err\n")
+    assert len(said) == 1
+
+
+def test_ctrl_c_is_for_the_interactive_program_alone() -> None:
+    code = "import os, signal; os.kill(os.getppid(), signal.SIGINT); os.kill(os.getpid(), signal.SIGINT)"
+    handler = signal.getsignal(signal.SIGINT)
+    assert ProcessRunner().interact(_python(code)) in (-signal.SIGINT, 1)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_an_interactive_program_that_is_not_there() -> None:
+    with pytest.raises(EnvironmentProblem, match="'no-such-program' is not installed"):
+        ProcessRunner().interact(["no-such-program"])
+
+
+def test_a_process_of_a_dead_run_is_found_by_its_environment_and_killed() -> None:
+    child = subprocess.Popen(_python("import time; time.sleep(60)"), env={RUN_VARIABLE: "a-dead-run"})
+    try:
+        deadline = time.monotonic() + 20
+        while kill_orphans(lambda run: run == "a-dead-run") == 0:  # its environment is there when it has been executed
+            assert time.monotonic() < deadline
+        assert child.wait(timeout=20) == -signal.SIGKILL
+    finally:
+        child.kill()

@@ -66,7 +66,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             seconds REAL NOT NULL DEFAULT 0,
             message TEXT NOT NULL DEFAULT '',
             directory TEXT NOT NULL,
-            PRIMARY KEY (run, project, version, job_id)
+            PRIMARY KEY (run, job_id)
         )""",
         "CREATE INDEX attempt_by_project ON attempt (project, version)",
     ),
