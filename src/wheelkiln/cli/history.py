@@ -68,14 +68,18 @@ def _subject(text: str, cwd: Path) -> tuple[str, str, str]:
 
 def _choose(runs: Sequence[PastRun], job: str, *, failed: bool) -> list[PastRun]:
     """Leave the attempts that are asked for, and the runs that have some."""
-    from wheelkiln.build.journal import is_unfinished
+    from wheelkiln.build.journal import RunState, is_unfinished
 
-    def is_wanted(attempt: Attempt) -> bool:
-        return (not failed or is_unfinished(attempt.state)) and (
-            fnmatchcase(attempt.name, job) or fnmatchcase(attempt.job_id, job)
-        )
+    def is_bad(run: PastRun, attempt: Attempt) -> bool:
+        """A job of a run that is going on is not bad while it has no end."""
+        has_time = run.state is RunState.RUNNING and attempt.state in ("planned", "started")
+        return is_unfinished(attempt.state) and not has_time
 
-    chosen = [replace(run, attempts=tuple(filter(is_wanted, run.attempts))) for run in runs]
+    def wanted(run: PastRun) -> tuple[Attempt, ...]:
+        found = (it for it in run.attempts if fnmatchcase(it.name, job) or fnmatchcase(it.job_id, job))
+        return tuple(attempt for attempt in found if not failed or is_bad(run, attempt))
+
+    chosen = [replace(run, attempts=wanted(run)) for run in runs]
     return [run for run in chosen if run.attempts]
 
 

@@ -9,8 +9,10 @@ from click.testing import CliRunner, Result
 from tests.values import make_job
 from wheelkiln.build.journal import Journal, recording
 from wheelkiln.build.outcome import JobEnded, Outcome, Status
+from wheelkiln.cache.presence import run_lock
 from wheelkiln.cli.history import command
 from wheelkiln.errors import NothingSelectedError
+from wheelkiln.system.locks import exclusive
 
 _CP311, _CP312 = "cp311-manylinux_x86_64", "cp312-manylinux_x86_64"
 
@@ -94,3 +96,11 @@ def test_nothing_is_known(root: Path, tmp_path: Path) -> None:
         _show(root, "unknown")
     assert _show(tmp_path / "none").stdout.startswith("no runs are known in ")
     assert not (tmp_path / "none").exists()
+
+
+def test_a_run_that_goes_on_has_not_failed(root: Path) -> None:
+    Journal(root).begin("r4", "", Path("/out"), [(make_job(project="kern", version="1.2"), root)], 9e9)
+    assert list(_runs(root, "--failed", "--limit", "1")) == ["r4"], "it died"
+    (root / "runs/r4").mkdir(parents=True)
+    with exclusive(root / "locks", run_lock("r4"), on_wait=lambda: None):
+        assert list(_runs(root, "--failed", "--limit", "1")) == ["r3"]
