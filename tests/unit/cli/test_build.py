@@ -97,6 +97,22 @@ def test_a_failure_is_told_with_its_way_out(request_: BuildRequest, capsys: pyte
     assert (request_.output_dir / "wheelkiln-manifest.json").is_file()
 
 
+def test_what_was_cancelled_is_no_failure_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "wheelhouse").mkdir()
+    request = make_request(make_inputs({"python": ["cp311", "cp312"]}), root=tmp_path)
+    one, two = request.plan.jobs
+    failed = Outcome(one, Status.FAILED, seconds=1.0, message="no header", kept_bytes=2048)
+    cancelled = Outcome(two, Status.CANCELLED, message=f"not started, because {one.id} failed", hint="Again.")
+    with pytest.raises(BuildError) as caught:
+        _finish(RunRequest((request,)), RunResult((failed, cancelled), (), 3.0), "json")
+    assert caught.value.exit_code == 7
+    assert caught.value.message == f"1 of 2 jobs failed: {one.id}; 1 cancelled (--fail-fast)"
+    printed = capsys.readouterr()
+    assert [job["status"] for job in json.loads(printed.out)["jobs"]] == ["failed", "cancelled"]
+    assert f"look into its container (2.0 KiB kept): wheelkiln shell {one.id}" in printed.err
+    assert f"not started, because {one.id} failed: {two.id}" in printed.err
+
+
 def test_a_gate_that_fails_ends_the_build_when_all_has_landed(
     request_: BuildRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
