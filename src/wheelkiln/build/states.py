@@ -85,44 +85,50 @@ class EndedContainer:
 def keep_state(request: BuildRequest, job: Job, ended: EndedContainer, container: str) -> KeptState | None:
     """Keep a stopped container instead of an earlier state of its job; None where it is too large or cannot be kept.
 
-    The image has no value of a variable that is passed by its name: those may be secrets.
+    The image has no value of a variable that is passed by its name: those may be secrets. Its record is written first,
+    so that no image is left without one when the run is killed.
     """
     engine, limit = request.engine, request.config.container.keep_failed
     size = _written(engine, container)
     if limit == "off" or size is None or size > parse_size(limit):
         return None
-    project, place = request.source.facts.name, _place(request.cache_root, request.source.facts.name, job)
+    place = _place(request.cache_root, request.source.facts.name, job)
     with exclusive(request.cache_root / "locks", f"state {place.name}", on_wait=lambda: None):
         _remove(engine, place)
-        image = f"{_REPOSITORY}:{owner_of(request.cache_root)}-{place.name}"
+        make_directory(place, setting=_SETTING)
         own = _of_its_own(request, job, place)
+        state = _describe(request, job, ended, own, size)
+        write_text_atomically(place / _RECORD, _serialise(state))
+        shutil.copyfile(ended.job_dir / _CONFIG, state.config_file)
         gone = ended.invocation.environment.keys() - own.environment.keys()
         changes = [f"ENV {name}=" for name in (*ended.invocation.passed, *sorted(gone))]
         options = [part for change in changes for part in ("--change", change)]
-        if not engine.run("commit", *options, container, image).ok:
+        if not engine.run("commit", *options, container, state.image).ok:
+            _remove(engine, place)
             return None
-        make_directory(place, setting=_SETTING)
-        state = KeptState(
-            place=place,
-            project=project,
-            version=request.source.facts.version,
-            directory=str(request.project.resolve()),
-            job=job.name,
-            identifier=job.identifier,
-            engine=engine.name.value,
-            image=image,
-            create_args=tuple(filter(None, render_create_args(own, request.config))),
-            passed=own.passed,
-            stage=ended.stage,
-            command=find_failed_command(ended.lines),
-            size=size,
-            time=time.time(),
-            run=ended.run_id,
-        )
         _move_mount(ended.job_dir, place)
-        shutil.copyfile(ended.job_dir / _CONFIG, state.config_file)
-        write_text_atomically(place / _RECORD, _serialise(state))
     return state
+
+
+def _describe(request: BuildRequest, job: Job, ended: EndedContainer, own: Invocation, size: int) -> KeptState:
+    place = _place(request.cache_root, request.source.facts.name, job)
+    return KeptState(
+        place=place,
+        project=request.source.facts.name,
+        version=request.source.facts.version,
+        directory=str(request.project.resolve()),
+        job=job.name,
+        identifier=job.identifier,
+        engine=request.engine.name.value,
+        image=f"{_REPOSITORY}:{owner_of(request.cache_root)}-{place.name}",
+        create_args=tuple(filter(None, render_create_args(own, request.config))),
+        passed=own.passed,
+        stage=ended.stage,
+        command=find_failed_command(ended.lines),
+        size=size,
+        time=time.time(),
+        run=ended.run_id,
+    )
 
 
 def drop_state(request: BuildRequest, job: Job) -> None:

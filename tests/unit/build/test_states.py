@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import Answer, FakeRunner, Script
+from tests.fakes import Answer, Call, FakeRunner, Script
 from tests.values import make_engine, make_inputs, make_job, make_request
 from wheelkiln.build.cores import Cores
 from wheelkiln.build.job_container import end_container
@@ -94,6 +94,18 @@ def test_its_mounts_do_not_go_with_the_runs_directory_and_it_has_no_label_of_the
     assert f"--mount=type=bind,source={state.mount}/project,target=/project" in state.create_args
     assert (state.mount / "project/setup.py").is_file()
     assert state.mount.is_dir()
+
+
+def test_a_run_that_is_killed_while_it_keeps_a_state_leaves_no_image_that_nobody_knows(tmp_path: Path) -> None:
+    def die(_: Call) -> Answer:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _end(tmp_path, _runner(docker_commit=die))
+    image = _kept(tmp_path).image
+    runner = _runner()
+    _end(tmp_path, runner, Status.BUILT)
+    assert f"docker image rm --force {image}" in runner.lines
 
 
 def test_only_the_last_failure_of_a_job_is_kept_and_none_when_it_is_good(tmp_path: Path) -> None:
