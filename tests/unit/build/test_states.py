@@ -10,10 +10,11 @@ import pytest
 from tests.fakes import Answer, Call, FakeRunner, Script
 from tests.values import make_engine, make_inputs, make_job, make_request
 from wheelkiln.build.cores import Cores
-from wheelkiln.build.job_container import end_container
+from wheelkiln.build.job_container import end_container, removal_environment
 from wheelkiln.build.outcome import Outcome, Status
 from wheelkiln.build.request import BuildRequest, Examination, make_invocation
 from wheelkiln.build.states import EndedContainer, KeptState, list_states, prune_states, remove_state
+from wheelkiln.system.engine import EngineName
 from wheelkiln.system.pip_settings import PipSettings
 
 _LINES = ("building", "error: Command ['python', '-m', 'build', PurePosixPath('/project')] failed with code 1.")
@@ -170,3 +171,12 @@ def test_states_are_pruned_by_age_by_project_and_all(tmp_path: Path) -> None:
     assert list_states(root) == ()
     remove_state(engine, state)
     assert make_job().name == state.job
+
+
+def test_in_place_there_is_no_container_to_keep_or_to_remove(tmp_path: Path) -> None:
+    runner = _runner()
+    engine = make_engine(runner, name=EngineName.NONE)
+    assert _end(tmp_path, runner, engine=engine) is None
+    assert runner.lines == []
+    assert removal_environment(engine) == {}
+    assert removal_environment(make_engine(runner)) == {"CIBW_DEBUG_KEEP_CONTAINER": "1"}
