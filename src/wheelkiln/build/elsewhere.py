@@ -11,8 +11,8 @@ __all__ = ["is_made_elsewhere"]
 def is_made_elsewhere(plan: Plan, job: Job, wheel_name: str) -> bool:
     """Tell whether a wheel of a job serves an earlier Python too, which another shard builds.
 
-    A run of the whole plan lets such a wheel land for the first Python that it serves, and the others count as covered.
-    So do shards: the one with the first Python has the wheel, and no two of them have a file of one name.
+    A run of the whole plan lets such a wheel land once, and the other Pythons count as covered. So do shards: the one
+    with the first Python that it serves has the wheel, and no two of them have a file of one name.
     """
     return any(
         skip.reason is SkipReason.OTHER_SHARD and _is_before(skip, job) and serves(wheel_name, skip.identifier)
