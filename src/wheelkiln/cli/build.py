@@ -90,9 +90,9 @@ def command(
             )
         ).with_course(fail_fast=fail_fast, command=command_line())
         _print_notices(run)
+        run, taken = take_asked_shard(run, shard, plan_file)
         for request in run.editions:
             _print_opening(request)
-        run, taken = take_asked_shard(run, shard, plan_file)
         run = narrow_to_retry(run) if retry_failed else run
         if not run.jobs and retry_failed:
             click.echo("every job was good the last time: nothing is tried again", err=True)
