@@ -108,8 +108,9 @@ class LiveView:
 
     def _counts(self, now: float, width: int) -> list[str]:
         """Say how many jobs are in which state, and how long the rest may take: in two lines where one is too long."""
-        numbers = {"running": len(self._running), "waiting": len(self._waiting)}
-        numbers |= {status.value: self._ended[status] for status in Status}
+        numbers = {"running": len(self._running)}
+        numbers |= {status.value: self._ended[status] for status in (Status.FAILED, Status.REJECTED)}
+        numbers |= {"waiting": len(self._waiting), **{status.value: self._ended[status] for status in Status}}
         told = ", ".join(f"{count} {state}" for state, count in numbers.items() if count)
         if not told:
             return []

@@ -57,7 +57,7 @@ def test_what_has_ended_scrolls_away_above_and_is_counted() -> None:
     screen.view.on_event(JobStarted(_FIRST))
     screen.view.on_event(JobEnded(_BUILT))
     screen.view.on_event(JobEnded(Outcome(_JOBS[1], Status.FAILED, seconds=1.0, message="broken")))
-    assert screen.lines == ["1 built, 1 failed; 0 s"]
+    assert screen.lines == ["1 failed, 1 built; 0 s"]
     assert screen.printed == (
         "cp311-manylinux_x86_64: built in 12.0 s, 2/2 hits\ncp312-manylinux_x86_64: failed after 1.0 s: broken\n"
     )
