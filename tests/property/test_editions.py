@@ -15,7 +15,9 @@ from tests.archives import write_sdist
 from wheelkiln.errors import ConfigError, UsageProblem
 from wheelkiln.source.archive import read_sdist
 from wheelkiln.source.core_metadata import parse_core_metadata
+from wheelkiln.source.edition import Publication, make_edition
 from wheelkiln.source.patches import apply_patch
+from wheelkiln.source.prepare import describe_sdist
 from wheelkiln.source.tarball import open_tree
 from wheelkiln.source.toml_edits import Append, Replace, apply_edits
 
@@ -79,6 +81,51 @@ def test_an_unchanged_sdist_is_the_same_source(files: dict[str, bytes]) -> None:
         with open_tree(source, work) as tree:
             made = tree.save(work / "new.tar.gz", root="new")
         assert read_sdist(made).digest == read_sdist(source).digest
+
+
+_SOMETHING = st.one_of(
+    st.just("kern"),
+    st.just(["version", "readme", "kern[x]", 1, "classifiers"]),
+    st.integers(0, 1),
+    st.dictionaries(
+        st.sampled_from(["all", "module", "build", "wheel", "dynamic", "metadata", "name"]),
+        st.one_of(st.just("kern[x]"), st.just([["kern"], "kern[x]"]), st.just({"name": 1}), st.just(0)),
+        max_size=2,
+    ),
+)
+_BACKENDS = ("setuptools.build_meta", "hatchling.build", "flit_core.buildapi", "scikit_build_core.build", "maturin")
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["name", "version", "dynamic", "classifiers", "optional-dependencies", "readme"]), _SOMETHING
+    )
+    | st.just(1),
+    st.dictionaries(
+        st.sampled_from(["poetry", "flit", "hatch", "scikit-build", "maturin", "setuptools"]), _SOMETHING, max_size=3
+    )
+    | st.just([]),
+    st.dictionaries(st.sampled_from(["requires", "build-backend"]), _SOMETHING) | st.sampled_from([{}, 1]),
+    st.sampled_from(_BACKENDS),
+    st.dictionaries(st.just("a"), _SOMETHING) | st.just([]),
+)
+def test_no_pyproject_makes_more_than_an_error(
+    project: object, tool: object, system: object, backend: str, groups: object
+) -> None:
+    import tomli_w
+
+    if isinstance(system, dict):
+        system = {"build-backend": backend, **system}
+    text = tomli_w.dumps({"project": project, "tool": tool, "build-system": system, "dependency-groups": groups})
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        info = "Metadata-Version: 2.1\nName: kern\nVersion: 1\n"
+        sdist = write_sdist(work / "k.tar.gz", {"PKG-INFO": info, "pyproject.toml": text, "Cargo.toml": "lib = 1"})
+        (work / "README.md").write_text("x")
+        with contextlib.suppress(ConfigError, UsageProblem):
+            published = Publication("other", "words", str(work / "README.md"), "+x", ("A :: B",))
+            made = make_edition(describe_sdist(sdist, 1), published, extra_requires=("x",), work_dir=work)
+            assert (made.facts.name, made.facts.version) == ("other", "1+x")
 
 
 _FIELD = st.tuples(

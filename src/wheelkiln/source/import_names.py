@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from wheelkiln.errors import ConfigError
 from wheelkiln.source.tarball import SdistTree
-from wheelkiln.source.toml_edits import Append, Edit, Replace
+from wheelkiln.source.toml_edits import Append, Edit, Replace, table_at
 
 __all__ = ["keep_import_names"]
 
@@ -30,10 +30,7 @@ class _Project:
     tree: SdistTree
 
     def tool(self, *keys: str) -> Mapping[str, Any]:
-        table: Any = self.pyproject.get("tool", {})
-        for key in keys:
-            table = table.get(key, {}) if isinstance(table, Mapping) else {}
-        return table if isinstance(table, Mapping) else {}
+        return table_at(self.pyproject, "tool", *keys)
 
 
 def keep_import_names(backend: str, name: str, pyproject: Mapping[str, Any], tree: SdistTree) -> list[Edit]:
@@ -58,7 +55,7 @@ def _derives_nothing(_: _Project) -> list[Edit]:
 
 
 def _keep_flit(project: _Project) -> list[Edit]:
-    if "name" in project.tool("flit", "module") or project.pyproject.get("project", {}).get("import-names"):
+    if "name" in project.tool("flit", "module") or table_at(project.pyproject, "project").get("import-names"):
         return []
     stubs = "-stubs" if project.name.endswith("-stubs") else ""
     module = project.name.removesuffix(stubs).replace("-", "_") + stubs
@@ -154,7 +151,7 @@ def _keep_maturin(project: _Project) -> list[Edit]:
     settings = project.tool("maturin")
     manifest = project.tree.read_text(PurePosixPath(str(settings.get("manifest-path", "Cargo.toml"))).as_posix())
     try:
-        library = tomllib.loads(manifest).get("lib", {})
+        library = table_at(tomllib.loads(manifest), "lib")
     except tomllib.TOMLDecodeError:
         library = {}  # cargo itself will say what is wrong
     if "module-name" in settings or "name" in library or not project.name.isidentifier():

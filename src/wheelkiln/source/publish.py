@@ -15,7 +15,7 @@ from wheelkiln.source.import_names import keep_import_names
 from wheelkiln.source.published import PATCH_HINT, Changes, Readme, edit_setup, rename_requirement
 from wheelkiln.source.self_lookups import find_self_lookups
 from wheelkiln.source.tarball import SdistTree
-from wheelkiln.source.toml_edits import Append, Edit, Remove, Replace, Where, apply_edits
+from wheelkiln.source.toml_edits import Append, Edit, Remove, Replace, apply_edits, array_at, table_at
 
 __all__ = ["add_requirements", "rewrite_metadata"]
 
@@ -37,11 +37,11 @@ def rewrite_metadata(
         _write_readme(tree, changes.readme, mtime)
     text = tree.read_text("pyproject.toml")
     pyproject = _parse_pyproject(text, tree.title)
-    backend = str(pyproject.get("build-system", {}).get("build-backend", _LEGACY_SYSTEM["build-backend"]))
+    backend = str(table_at(pyproject, "build-system").get("build-backend", _LEGACY_SYSTEM["build-backend"]))
     family = backend.partition(":")[0]
-    if "project" in pyproject:
+    if table_at(pyproject, "project"):
         edits = _edit_project(tree, pyproject, changes, backend, metadata)
-    elif "poetry" in pyproject.get("tool", {}):
+    elif table_at(pyproject, "tool", "poetry"):
         edits = _edit_poetry(tree, pyproject, changes, backend)
     elif family in _SETUPTOOLS:
         edits = keep_import_names(backend, old, pyproject, tree) if changes.name else []
@@ -62,7 +62,7 @@ def rewrite_metadata(
 def add_requirements(tree: SdistTree, requires: Sequence[str], *, mtime: int) -> None:
     """Append build requirements to [build-system] requires."""
     text = tree.read_text("pyproject.toml")
-    system = _parse_pyproject(text, tree.title).get("build-system", {})
+    system = table_at(_parse_pyproject(text, tree.title), "build-system")
     edits: list[Edit] = [Replace(("build-system", key), value) for key, value in _LEGACY_SYSTEM.items() if not system]
     if system and "requires" not in system:
         raise ConfigError(f"[build-system] of {tree.title} has no 'requires' (PEP 518)")
@@ -96,14 +96,14 @@ def _edit_project(
         plain = changes.readme.content_type == "text/plain"
         table = {"file": changes.readme.name, "content-type": changes.readme.content_type}
         said["readme"] = table if plain else changes.readme.name
-    dynamic = list(project.get("dynamic", []))
+    dynamic = array_at(pyproject, "project", "dynamic")
     if changes.classifiers and "classifiers" in dynamic:
         said["classifiers"] = [
             *metadata.get_all("Classifier"),
             *changes.missing_classifiers(metadata.get_all("Classifier")),
         ]
     elif changes.classifiers:
-        edits += _add_classifiers(("project", "classifiers"), project, changes)
+        edits += _add_classifiers(pyproject, ("project", "classifiers"), changes)
     said = {field: value for field, value in said.items() if value and project.get(field) != value}
     edits += [Replace(("project", field), value) for field, value in said.items()]
     places = [place for place, field in enumerate(dynamic) if field in said]
@@ -112,7 +112,7 @@ def _edit_project(
     return [*edits, *(Remove(where) for where in _providers(pyproject, computed))]
 
 
-def _providers(pyproject: Mapping[str, Any], fields: Iterable[str]) -> Iterator[Where]:
+def _providers(pyproject: Mapping[str, Any], fields: Iterable[str]) -> Iterator[tuple[str, ...]]:
     """The settings that tell backends how to compute fields; some refuse them for a field that is said."""
     for field in fields:
         for where in (
@@ -120,10 +120,7 @@ def _providers(pyproject: Mapping[str, Any], fields: Iterable[str]) -> Iterator[
             ("tool", "scikit-build", "metadata", field),
             ("tool", "hatch", "metadata", "hooks", f"fancy-pypi-{field}"),
         ):
-            table: Any = pyproject
-            for key in where:
-                table = table.get(key) if isinstance(table, Mapping) else None
-            if table is not None:
+            if where[-1] in table_at(pyproject, *where[:-1]):
                 yield where
 
 
@@ -137,11 +134,11 @@ def _edit_poetry(tree: SdistTree, pyproject: Mapping[str, Any], changes: Changes
         "readme": changes.readme.name if changes.readme else "",
     }
     edits += [Replace((*where, field), value) for field, value in said.items() if value]
-    return [*edits, *_add_classifiers((*where, "classifiers"), poetry, changes)]
+    return [*edits, *_add_classifiers(pyproject, (*where, "classifiers"), changes)]
 
 
 def _rename(
-    tree: SdistTree, pyproject: Mapping[str, Any], where: Where, name: str, changes: Changes, backend: str
+    tree: SdistTree, pyproject: Mapping[str, Any], where: tuple[str, ...], name: str, changes: Changes, backend: str
 ) -> Iterator[Edit]:
     """Rename the project, keep what is imported, and let extras that name the project follow."""
     if not changes.name or name == changes.name:
@@ -151,18 +148,16 @@ def _rename(
     yield Replace(where, changes.name)
     yield from keep_import_names(backend, name, pyproject, tree)
     for table in (("project", "optional-dependencies"), ("dependency-groups",)):
-        groups: Any = pyproject
-        for key in table:
-            groups = groups.get(key, {})
-        for group, entries in groups.items():
-            for place, entry in enumerate(entries):
+        for group in table_at(pyproject, *table):
+            for place, entry in enumerate(array_at(pyproject, *table, group)):
                 renamed = rename_requirement(entry, name, changes.name) if isinstance(entry, str) else entry
                 if renamed != entry:
                     yield Replace((*table, group, place), renamed)
 
 
-def _add_classifiers(where: Where, table: Mapping[str, Any], changes: Changes) -> list[Edit]:
-    missing = changes.missing_classifiers(table.get("classifiers", ()))
+def _add_classifiers(pyproject: Mapping[str, Any], where: tuple[str, ...], changes: Changes) -> list[Edit]:
+    known = array_at(pyproject, *where)
+    missing = changes.missing_classifiers(text for text in known if isinstance(text, str))
     return [Append(where, missing)] if missing else []
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from wheelkiln.errors import ConfigError
 
-__all__ = ["Append", "Edit", "Remove", "Replace", "Where", "apply_edits"]
+__all__ = ["Append", "Edit", "Remove", "Replace", "Where", "apply_edits", "array_at", "table_at"]
 
 Where = tuple[str | int, ...]
 """The keys to a value; a number is the place in an array."""
@@ -71,20 +72,42 @@ def apply_edits(text: str, edits: Sequence[Edit]) -> str:
 
 def _apply(document: Any, edits: Iterable[Edit]) -> None:
     for edit in edits:
-        *parents, last = edit.where
+        last = edit.where[-1]
         table = document
-        for key in parents:
+        for key, inner in pairwise(edit.where):
             table = table.setdefault(key, {}) if isinstance(key, str) else table[key]
+            if not isinstance(table, list if isinstance(inner, int) else dict):
+                raise _wrong(edit.where, f"{key} is no table")
         match edit:
             case Replace(value=value):
                 table[last] = copy.deepcopy(value)
             case Append(values=values):
+                if last in table and not isinstance(table[last], list):
+                    raise _wrong(edit.where, f"{last} is no array")
                 if last in table:
                     table[last].extend(copy.deepcopy(values))
                 else:
                     table[last] = copy.deepcopy(list(values))
             case Remove():
                 del table[last]
+
+
+def _wrong(where: Where, what: str) -> ConfigError:
+    return ConfigError(f"'{'.'.join(map(str, where))}' of pyproject.toml cannot be changed: {what}")
+
+
+def table_at(document: Any, *keys: str) -> Mapping[str, Any]:
+    """Return the table that keys lead to, empty where there is none or something else."""
+    for key in keys:
+        document = document.get(key) if isinstance(document, Mapping) else None
+    return document if isinstance(document, Mapping) else {}
+
+
+def array_at(document: Any, *keys: str) -> Sequence[Any]:
+    """Return the array that keys lead to, empty where there is none or something else."""
+    *parents, last = keys
+    found = table_at(document, *parents).get(last)
+    return found if isinstance(found, list) else ()
 
 
 def _filled(value: Any) -> Any:
