@@ -10,7 +10,6 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from wheelkiln.errors import ConfigError
 from wheelkiln.source.patches import apply_patch
@@ -18,13 +17,11 @@ from wheelkiln.source.prepare import PreparedSource, describe_sdist
 from wheelkiln.source.publish import add_requirements, rewrite_metadata
 from wheelkiln.source.published import Changes, Readme
 from wheelkiln.source.tarball import open_tree
+from wheelkiln.source.versions import add_suffix
 
 __all__ = ["Patch", "Publication", "make_edition"]
 
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
-_SUFFIX = re.compile(
-    r"(?P<segments>(?:\.?post[0-9]+)?(?:\.?dev[0-9]+)?)(?:\+(?P<local>[a-z0-9]+(?:[._-][a-z0-9]+)*))?", re.IGNORECASE
-)
 _CONTENT_TYPES = {".md": "text/markdown", ".rst": "text/x-rst"}
 
 
@@ -108,7 +105,7 @@ def _make_changes(publication: Publication, version: str) -> Changes:
         _check_line("classifiers", classifier)
     return Changes(
         name=publication.name,
-        version=_suffixed(version, publication.version_suffix) if publication.version_suffix else "",
+        version=add_suffix(version, publication.version_suffix) if publication.version_suffix else "",
         description=publication.description,
         readme=_read_readme(Path(publication.readme)) if publication.readme else None,
         classifiers=publication.classifiers,
@@ -118,23 +115,6 @@ def _make_changes(publication: Publication, version: str) -> Changes:
 def _check_line(field: str, text: str) -> None:
     if any(char in text for char in "\r\n\0"):
         raise ConfigError(f"'{field}' has to be one line: {text!r}")
-
-
-def _suffixed(version: str, suffix: str) -> str:
-    """Add a suffix to a version: segments before its local label, a label at its end (PEP 440)."""
-    match = _SUFFIX.fullmatch(suffix)
-    if match is None:
-        raise ConfigError(
-            f"the version suffix '{suffix}' is neither a post or dev segment nor a local label",
-            hint="For example '.post1', '.dev3' or '+cpu.avx512' (PEP 440).",
-        )
-    public, _, local = version.partition("+")
-    label = ".".join(part for part in (local, match["local"] or "") if part)
-    made = f"{public}{match['segments']}" + (f"+{label}" if label else "")
-    try:
-        return str(Version(made))
-    except InvalidVersion as error:
-        raise ConfigError(f"the version {version} with the suffix '{suffix}' is no version (PEP 440)") from error
 
 
 def _read_readme(path: Path) -> Readme:

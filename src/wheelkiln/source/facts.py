@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from wheelkiln.errors import UsageProblem
+from wheelkiln.source.versions import add_suffix
 
 __all__ = ["Backend", "ProjectFiles", "SourceFacts", "publish_facts", "read_facts"]
 
@@ -117,7 +118,7 @@ def publish_facts(facts: SourceFacts, name: str, version_suffix: str, requires: 
 
     This foretells what the rewritten sdist will say, for plans that are made without one.
     """
-    version = str(Version(f"{facts.version}{version_suffix}")) if facts.version else ""
+    version = add_suffix(facts.version, version_suffix) if facts.version and version_suffix else facts.version
     backend = replace(facts.backend, requires=(*facts.backend.requires, *requires))
     return replace(facts, name=str(canonicalize_name(name)) if name else facts.name, version=version, backend=backend)
 

@@ -11,6 +11,7 @@ import pytest
 from tests.archives import write_sdist
 from wheelkiln.errors import ConfigError
 from wheelkiln.source.edition import Patch, Publication, make_edition
+from wheelkiln.source.facts import publish_facts
 from wheelkiln.source.prepare import PreparedSource, describe_sdist
 
 _INFO = """\
@@ -168,6 +169,7 @@ def test_version_suffixes(tmp_path: Path, version: str, suffix: str, made: str) 
     ).make(version_suffix=suffix)
     assert edition.pyproject["project"]["version"] == edition.made.facts.version == made
     assert edition.made.sdist.name == f"kern_el-{made}.tar.gz"
+    assert publish_facts(edition.source.facts, "", suffix, ()).version == made  # what plans without an sdist say
 
 
 @pytest.mark.parametrize(
