@@ -204,3 +204,17 @@ def test_it_is_found_as_docker_and_has_the_versions_that_cibuildwheel_asks_for()
         [program, "version", "-f", "{{json .}}"], capture_output=True, text=True, check=True, env=environ
     )
     assert json.loads(done.stdout)["Server"]["ApiVersion"] == "1.41"
+
+
+def test_the_plan_says_what_this_machine_would_build(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "kern"\nversion = "1.2"\n', encoding="utf-8")
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    command = [sys.executable, "-m", "wheelkiln", "plan", "--engine", "none", "--format", "json"]
+    command += ["--cache-dir", str(tmp_path / "cache")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environ)
+    plan = json.loads(done.stdout)
+    assert done.returncode == (0 if plan["jobs"] else 4)
+    assert {job["image"].partition("_")[0] for job in plan["jobs"]} <= {"wheelkiln/in-place"}
+    assert {entry["reason"] for entry in plan["skipped"]} <= {"no-interpreter"}
+    assert len(plan["jobs"]) + len(plan["skipped"]) == 4
+    assert "builds run in place" in " ".join(done.stderr.split())

@@ -17,6 +17,7 @@ from wheelkiln.plan.cut import Cut
 from wheelkiln.plan.matrix import PlanDocument, make_document
 from wheelkiln.plan.shards import MOST_SHARDS, cut_plans
 from wheelkiln.report.tables import plan_table, shard_table
+from wheelkiln.system.engine import EngineName, find_engine
 
 __all__ = ["command"]
 
@@ -32,8 +33,9 @@ __all__ = ["command"]
     help="Output format.",
 )
 @click.option("--shards", type=click.IntRange(1, MOST_SHARDS), metavar="N", help="Part the jobs among N machines.")
+@click.option("--engine", type=click.Choice(["none"]), help="Plan builds that run in place.")
 @click.option("--explain", is_flag=True, help="Show every setting and where its value came from.")
-def command(output: str, shards: int | None, explain: bool, **values: Any) -> None:
+def command(output: str, shards: int | None, engine: str | None, explain: bool, **values: Any) -> None:
     """Show every job of SOURCE with its image, cache namespace and estimate, and everything that is not built.
 
     SOURCE is a directory, an sdist, name==version or git+url@ref, or several of them; by default the current
@@ -41,7 +43,8 @@ def command(output: str, shards: int | None, explain: bool, **values: Any) -> No
     estimates; give the plan to 'build --plan FILE --shard K/N' as JSON. Exits 4 when nothing is left to build.
     """
     options = ProjectOptions(**values)
-    with gather_editions(options, prepare=False) as editions:
+    found = find_engine(options.runner(), EngineName.NONE) if engine else None
+    with gather_editions(options, prepare=False, engine=found) as editions:
         plans = [edition.plan for edition in editions]
         cut, notices = cut_plans(plans, shards) if shards else (Cut(()), ())
         document = make_document(plans, cut.shards)
