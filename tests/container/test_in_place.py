@@ -169,3 +169,4 @@ def test_a_failure_in_place_is_explained_as_one_in_a_container(here_cache: Path,
     ran = build_here(here_cache, project("broken"))
     assert ran.code == 7
     assert "a_header_that_nobody_has.h" in ran.stderr
+    assert "install it on this machine" in " ".join(ran.stderr.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from wheelkiln.build.outcome import Event, Said
@@ -12,7 +13,7 @@ from wheelkiln.system.engine import EngineName
 from wheelkiln.system.in_place import program_directory
 from wheelkiln.system.in_place_facts import PlaceFacts
 
-__all__ = ["engine_environment", "provide_place"]
+__all__ = ["engine_environment", "hint_in_place", "provide_place"]
 
 
 def provide_place(
@@ -37,3 +38,11 @@ def engine_environment(request: BuildRequest, path: str) -> dict[str, str]:
         return {}
     cache = request.variables.get("CIBW_CACHE_PATH", str(request.cache_root / "cibuildwheel"))
     return {"CIBW_CACHE_PATH": cache, "PATH": f"{program_directory()}:{path}"}
+
+
+def hint_in_place(request: BuildRequest, hint: str) -> str:
+    """Return a failure's hint; one that would change the image says how it is done where there is none to change."""
+    if request.place is None or not re.search(r"image\.packages|container\.user", hint):
+        return hint
+    where = "use an image that has it" if request.place.is_image else "install it on this machine"
+    return f"{hint} In place those settings have no effect: {where}."

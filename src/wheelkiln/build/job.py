@@ -20,7 +20,7 @@ from wheelkiln.build.cibuildwheel_config import (
 )
 from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
-from wheelkiln.build.in_place import engine_environment
+from wheelkiln.build.in_place import engine_environment, hint_in_place
 from wheelkiln.build.job_container import end_container, removal_environment
 from wheelkiln.build.memory_watch import watching_memory
 from wheelkiln.build.outcome import Event, Outcome, StageStarted, Status, WheelFile
@@ -216,6 +216,7 @@ def _failed(request: BuildRequest, job: Job, log: _Log) -> Outcome:
         hint = (
             "Without a network only what is cached can be installed; 'wheelkiln lock' with a network fills the cache."
         )
+    hint = hint_in_place(request, hint)
     return Outcome(job, Status.FAILED, message=message, hint=hint, excerpt=relevant_lines(log.lines))
 
 

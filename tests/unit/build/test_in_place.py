@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.fakes import Answer, Call, FakeCibuildwheel, FakeRunner
 from tests.values import make_inputs, make_interpreter, make_request
 from wheelkiln.build.editions import RunRequest
-from wheelkiln.build.in_place import engine_environment
+from wheelkiln.build.in_place import engine_environment, hint_in_place
 from wheelkiln.build.outcome import Status
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.run import run_build
@@ -63,3 +63,13 @@ def test_cibuildwheels_own_cache_lies_where_the_user_wants_it(tmp_path: Path) ->
     assert engine_environment(request, "")["CIBW_CACHE_PATH"] == str(tmp_path / "cache/cibuildwheel")
     chosen = replace(request, variables={"CIBW_CACHE_PATH": "/c"})
     assert engine_environment(chosen, "")["CIBW_CACHE_PATH"] == "/c"
+
+
+def test_a_hint_that_would_change_the_image_says_what_to_do_without_one(tmp_path: Path) -> None:
+    hint = "Name its development package in image.packages."
+    request = make_place_request(tmp_path, FakeRunner())
+    assert hint_in_place(request, hint).endswith("no effect: use an image that has it.")
+    machine = replace(request, place=replace(PLACE, is_image=False))
+    assert hint_in_place(machine, hint).endswith("no effect: install it on this machine.")
+    assert hint_in_place(machine, "Mend it.") == "Mend it."
+    assert hint_in_place(make_request(), hint) == hint
