@@ -1,5 +1,7 @@
 """Does this processor have what a level needs? Asked before the extension is loaded."""
 
+import ctypes
+import platform
 from pathlib import Path
 
 AVX2 = {"avx2", "fma", "bmi2", "f16c"}
@@ -14,10 +16,19 @@ NEEDS = {
     "armbf16": {"asimd", "asimddp", "bf16"},
 }
 """The levels' features as Linux names them in /proc/cpuinfo."""
+ARM_BITS = {"asimd": (16, 1), "asimddp": (16, 20), "bf16": (26, 14)}
+"""The word (AT_HWCAP, AT_HWCAP2) and the bit in which the kernel tells a feature of arm64 to each process."""
 
 
 def features():
-    """Name the features of this processor."""
+    """Name the features of this processor.
+
+    On arm64 the kernel's words are asked: an emulator fills them, and its /proc/cpuinfo can be that of the host.
+    """
+    if platform.machine() == "aarch64":
+        ask = ctypes.CDLL(None).getauxval
+        ask.argtypes, ask.restype = [ctypes.c_ulong], ctypes.c_ulong
+        return {name for name, (word, bit) in ARM_BITS.items() if ask(word) >> bit & 1}
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         name, _, value = line.partition(":")
         if name.strip() in ("flags", "Features"):
