@@ -17,6 +17,8 @@ from packaging.utils import parse_wheel_filename
 
 from tests.container.conftest import Tool, manifest
 
+pytestmark = pytest.mark.any_engine(but=())
+
 PROJECTS_OF_TESTS = Path(__file__).parents[1] / "projects"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "simd-dot"
 PROJECTS = {
@@ -29,8 +31,6 @@ PROJECTS = {
 _ONE = ("--python", f"cp{sys.version_info[0]}{sys.version_info[1]}", "--arch", "x86_64")
 _CHECK = """
 import importlib, importlib.metadata
-
-pytestmark = pytest.mark.any_engine(but=())
 for level, project in {projects!r}.items():
     importlib.metadata.version(project)
     try:
@@ -61,8 +61,6 @@ def check_metadata(wheel: Path, project: str, version: str) -> None:
 
 
 def test_the_five_variants_are_projects_of_their_own(tool: Tool, tmp_path: Path) -> None:
-    if tool.engine != "docker":
-        pytest.skip("the engine makes no difference to names")
     source = tmp_path / "simd-dot"
     shutil.copytree(EXAMPLE, source)
     ran = tool.build(".", *_ONE, cwd=source)
@@ -116,8 +114,6 @@ _PATCH = """\
 
 
 def test_a_patch_a_suffix_and_a_requirement_reach_the_wheel(tool: Tool, tmp_path: Path) -> None:
-    if tool.engine != "docker":
-        pytest.skip("the engine makes no difference to sdists")
     source = tmp_path / "plain"
     shutil.copytree(PROJECTS_OF_TESTS / "plain", source)
     (source / "pyproject.toml").write_text((source / "pyproject.toml").read_text() + _VARIANT)
