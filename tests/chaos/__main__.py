@@ -30,14 +30,15 @@ def main() -> int:
     rng = random.Random(options.seed)  # noqa: S311 - kills need no secrecy
     chaos = Chaos(options.place, options.place / "cache", Engine(), rng, say=lambda text: print(text, flush=True))
     images = chaos.warm_up()
-    if options.no_engine:
-        tally = chaos.disturb(options.kills)
-    else:
-        with own_dockerd(options.place / "d", images) as dockerd:
-            disturbed = replace(chaos, engine=dockerd.engine, dockerd=dockerd)
-            tally = disturbed.disturb(options.kills)
-    print(tally.as_text())
-    return 1 if tally.faults else 0
+    try:
+        if options.no_engine:
+            chaos.disturb(options.kills)
+        else:
+            with own_dockerd(options.place / "d", images) as dockerd:
+                replace(chaos, engine=dockerd.engine, dockerd=dockerd).disturb(options.kills)
+    finally:
+        print(chaos.tally.as_text(), flush=True)
+    return 1 if chaos.tally.faults else 0
 
 
 if __name__ == "__main__":
