@@ -22,6 +22,7 @@ class Call:
     argv: tuple[str, ...]
     cwd: Path | None = None
     env: Mapping[str, str] | None = None
+    stdin: Path | None = None
 
     @property
     def line(self) -> str:
@@ -57,8 +58,9 @@ class FakeRunner:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        stdin: Path | None = None,
     ) -> Completed:
-        answer = self._answer(argv, cwd, env)
+        answer = self._answer(argv, cwd, env, stdin)
         return Completed(tuple(argv), answer.returncode, answer.stdout, answer.stderr)
 
     def stream(
@@ -84,8 +86,10 @@ class FakeRunner:
     def lines(self) -> list[str]:
         return [call.line for call in self.calls]
 
-    def _answer(self, argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None) -> Answer:
-        call = Call(tuple(_short_name(part) for part in argv), cwd, env)
+    def _answer(
+        self, argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, stdin: Path | None = None
+    ) -> Answer:
+        call = Call(tuple(_short_name(part) for part in argv), cwd, env, stdin)
         self.calls.append(call)
         matching = [beginning for beginning in self.script if call.line.startswith(beginning)]
         if not matching:

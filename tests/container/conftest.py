@@ -82,17 +82,21 @@ class Tool:
     def build(self, source: str | Path, *more: str, cwd: Path | None = None, **environ: str) -> Ran:
         return self.run("build", str(source), *self.options(*more), cwd=cwd, **environ)
 
+    @property
+    def owner(self) -> str:
+        """What stands for the cache directory in names."""
+        return hashlib.sha256(str(self.cache.resolve()).encode()).hexdigest()[:8]
+
     def containers(self) -> list[str]:
         """The containers of runs that used this cache directory: others may be at work on this machine."""
         command = [self.engine, "ps", "-aq", "--no-trunc", "--filter", "label=io.wheelkiln.run"]
         ids = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
         inspect = [self.engine, "inspect", "--format", '{{index .Config.Labels "io.wheelkiln.run"}}']
-        owner = hashlib.sha256(str(self.cache.resolve()).encode()).hexdigest()[:8]
         return [
             container
             for container in ids
             if subprocess.run([*inspect, container], capture_output=True, text=True, check=False).stdout.startswith(
-                owner
+                self.owner
             )
         ]
 

@@ -19,9 +19,11 @@ from wheelkiln.system.engine import EngineName, join_fields
 __all__ = [
     "Invocation",
     "ReadOnlyMount",
+    "VolumeMount",
     "merge_variant_variables",
     "render_cibuildwheel_config",
     "render_create_args",
+    "render_volume",
     "write_toml",
 ]
 
@@ -38,6 +40,16 @@ class ReadOnlyMount:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeMount:
+    """A volume of an engine that cannot mount directories of this machine; labels are those that it is made with."""
+
+    name: str
+    target: PurePosixPath
+    read_only: bool = False
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """One cibuildwheel run, as values.
 
@@ -45,7 +57,8 @@ class Invocation:
     cibuildwheel's own environment brings, so that no secret is written to a file or seen in a process list.
     network is the engine's name of the container's network. has_environment tells whether the build environment is
     among the mounts; else the frontend makes one. variant has the settings that the project's own are merged with.
-    The engine writes the container's id to id_file.
+    The engine writes the container's id to id_file. volumes stand for mounts and read_only where the engine is
+    elsewhere.
     """
 
     jobs: tuple[Job, ...]
@@ -62,6 +75,7 @@ class Invocation:
     has_environment: bool = False
     variant: VariantConfig = field(default_factory=VariantConfig)
     id_file: Path | None = None
+    volumes: tuple[VolumeMount, ...] = ()
 
 
 def render_cibuildwheel_config(
@@ -167,6 +181,7 @@ def render_create_args(invocation: Invocation, config: Config) -> list[str]:
         *([f"--cidfile={invocation.id_file}"] if invocation.id_file else []),
         *(_mount(mount.source, mount.target, read_only=mount.read_only) for mount in invocation.mounts),
         *(_mount(mount.source, mount.target, read_only=True) for mount in invocation.read_only),
+        *map(render_volume, invocation.volumes),
         *(f"--env={name}={value}" for name, value in sorted(invocation.environment.items())),
         *(f"--env={name}" for name in sorted(invocation.passed)),
     ]
@@ -175,6 +190,13 @@ def render_create_args(invocation: Invocation, config: Config) -> list[str]:
 def _mount(source: Any, target: PurePosixPath, *, read_only: bool) -> str:
     fields = ["type=bind", f"source={source}", f"target={target}", *(["readonly"] if read_only else [])]
     return f"--mount={join_fields(*fields)}"
+
+
+def render_volume(volume: VolumeMount) -> str:
+    """Return the argument that mounts a volume, and makes it where it is missing; the image's files stay out of it."""
+    labels = [f"volume-label={label}" for label in volume.labels]
+    fields = [f"source={volume.name}", f"target={volume.target}", "volume-nocopy", *labels]
+    return f"--mount={join_fields('type=volume', *fields, *(['readonly'] if volume.read_only else []))}"
 
 
 def _repairs(config: Config, settings: ProjectSettings) -> bool:

@@ -8,10 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from wheelkiln.build.editions import RunRequest
+from wheelkiln.build.images import provide_images
 from wheelkiln.build.outcome import Event, Outcome, Said, WheelFile
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.build.reuse import know_environments, make_shelf
-from wheelkiln.build.run import provide_images, run_build
+from wheelkiln.build.run import run_build
 from wheelkiln.errors import BuildError, EnvironmentProblem
 from wheelkiln.plan.model import Job
 from wheelkiln.system.files import make_directory

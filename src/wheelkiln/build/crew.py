@@ -13,7 +13,7 @@ from wheelkiln.build.schedule import Need, Parallelism, Schedule, Start
 from wheelkiln.plan.model import Job
 from wheelkiln.system.jobserver import Jobserver
 
-__all__ = ["Work", "run_jobs"]
+__all__ = ["Crew", "Work", "run_jobs"]
 
 R = TypeVar("R")
 _POLL_SECONDS = 0.1
@@ -31,8 +31,8 @@ class Work(Protocol[R]):
         """Return the work of a job, which runs in a thread of its own."""
         ...
 
-    def finish(self, result: R) -> Outcome:
-        """Take in what the work of a job returned."""
+    def finish(self, result: R) -> Outcome | None:
+        """Take in what the work of a job returned; None where the job is to be built again, by another crew."""
         ...
 
     def stop(self) -> None:
@@ -42,7 +42,7 @@ class Work(Protocol[R]):
 
 def run_jobs(jobs: Iterable[Job], schedule: Schedule, server: Jobserver, work: Work[R]) -> dict[str, Outcome]:
     """Run all jobs to their ends, and return what became of each. The server must have the schedule's budget."""
-    crew = _Crew(schedule, server, work)
+    crew = Crew(schedule, server, work)
     waiting = list(jobs)
     try:
         with ThreadPoolExecutor(max_workers=schedule.width) as pool:
@@ -59,11 +59,15 @@ def run_jobs(jobs: Iterable[Job], schedule: Schedule, server: Jobserver, work: W
     return crew.ended
 
 
-class _Crew(Generic[R]):
-    def __init__(self, schedule: Schedule, server: Jobserver, work: Work[R]) -> None:
+class Crew(Generic[R]):
+    """The jobs of one machine. What ended is shared by several crews."""
+
+    def __init__(
+        self, schedule: Schedule, server: Jobserver, work: Work[R], ended: dict[str, Outcome] | None = None
+    ) -> None:
         self._schedule, self._server, self._work = schedule, server, work
         self.running: dict[Future[R], Start] = {}
-        self.ended: dict[str, Outcome] = {}
+        self.ended: dict[str, Outcome] = {} if ended is None else ended
 
     def start(self, waiting: list[Job], pool: Executor) -> bool:
         """Start every job that may, and take it from those that wait; tell whether one could start but for cores."""
@@ -86,9 +90,21 @@ class _Crew(Generic[R]):
             return
         done, _ = wait(self.running, timeout=timeout, return_when=FIRST_COMPLETED)
         for future in done:
-            start = self.running.pop(future)
-            self._server.give(start.cores)
-            self.ended[start.job.id] = self._work.finish(future.result())
+            self.end(future)
+
+    def end(self, future: Future[R]) -> Job | None:
+        """Take in a job that ended; return it where it is to be built again."""
+        start = self.running.pop(future)
+        self._server.give(start.cores)
+        outcome = self._work.finish(future.result())
+        if outcome is None:
+            return start.job
+        self.ended[start.job.id] = outcome
+        return None
+
+    def stop(self) -> None:
+        """End the work of all jobs that run."""
+        self._work.stop()
 
     def salvage(self) -> None:
         """Take in what jobs had finished, or still did, when the run was ended: their wheels have landed."""

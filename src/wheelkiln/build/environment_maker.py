@@ -13,8 +13,10 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Self
 
+from wheelkiln.build.carrier import carrying
 from wheelkiln.build.cibuildwheel_config import ReadOnlyMount, render_create_args
 from wheelkiln.build.cores import Cores
+from wheelkiln.build.environment_places import EnvironmentPlaces, places_of
 from wheelkiln.build.environments import (
     backend_memory,
     environment_directory,
@@ -26,15 +28,17 @@ from wheelkiln.build.request import (
     BuildRequest,
     JobEnvironment,
     container_network_environment,
-    container_user,
     make_invocation,
 )
+from wheelkiln.build.runs import owner_of
 from wheelkiln.build.stages import plain_text
+from wheelkiln.build.volumes import VolumeNames
 from wheelkiln.cache.lock import LockedEnvironment, Pin
-from wheelkiln.cache.settings import ENVIRONMENT_DIR, JOB_MOUNT, UV_MOUNT, CacheMount, make_cache_directories
+from wheelkiln.cache.packages import copy_packages
+from wheelkiln.cache.settings import ENVIRONMENT_DIR, JOB_MOUNT, UV_MOUNT, CacheMount
 from wheelkiln.errors import BuildError
 from wheelkiln.plan.model import Job
-from wheelkiln.system.files import make_directory, naming_storage_errors
+from wheelkiln.system.files import make_directory
 from wheelkiln.system.locks import exclusive
 from wheelkiln.system.orphans import RUN_VARIABLE
 from wheelkiln.system.process import mask_secrets
@@ -42,6 +46,8 @@ from wheelkiln.system.process import mask_secrets
 __all__ = ["EnvironmentFailedError", "EnvironmentMaker"]
 
 _PINS = "pins.txt"
+_PACKAGES = "packages"
+"""Name of the directory in the job's mount with packages of this machine, for an engine elsewhere."""
 _INSTALLED = "wheelkiln: installed"
 """What wheelkiln-environment says when everything is installed."""
 _AT_A_TIME = 2
@@ -59,12 +65,13 @@ class EnvironmentFailedError(BuildError):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where one environment is made: the job's directory, and the run that it belongs to."""
+    """Where one environment is made: the job's directory, the run that it belongs to, and where environments lie."""
 
     job: Job
     job_dir: Path
     run_id: str
     log: Callable[[str], None]
+    places: EnvironmentPlaces
 
 
 class EnvironmentMaker:
@@ -113,7 +120,9 @@ class EnvironmentMaker:
         Raise BuildError when the requirements cannot be installed or the backend cannot say what it needs.
         """
         log = self._lines.setdefault(job.id, []).append
-        place = _Place(job, self._run_dir / "environments" / job.directory, self.run_id, log)
+        names = VolumeNames(owner_of(request.cache_root), self.run_id, request.cache_root)
+        places = places_of(request.engine, names)
+        place = _Place(job, self._run_dir / "environments" / job.directory, self.run_id, log, places)
         locked = known_environment(request, job, preferred=preferred, fresh=fresh)
         if locked is None:
             first = resolve_environment(request, job, (), preferred=preferred, fresh=fresh)
@@ -121,17 +130,16 @@ class EnvironmentMaker:
             if not request.config.cache.read_only:
                 remember_answer(backend_memory(request, job), hooked)
             locked = resolve_environment(request, job, hooked, preferred=(*first.pins, *preferred)) if hooked else first
-        directory = self._provide(request, place, locked)
-        with suppress(OSError):
-            directory.touch()  # the time of its last use
-        return JobEnvironment(locked, directory)
+        return JobEnvironment(locked, self._provide(request, place, locked))
 
     def _provide(self, request: BuildRequest, place: _Place, locked: LockedEnvironment) -> Path:
         directory = environment_directory(request, place.job, locked)
-        if request.config.cache.read_only and not directory.is_dir():
-            directory = self._own / directory.name
-        if directory.is_dir():
+        if place.places.holds(directory):
             return directory
+        if request.config.cache.read_only:
+            directory = self._own / directory.name
+            if place.places.holds(directory):
+                return directory
         making = _Making(request, place, locked, directory)
         self._compiling.append(making)
         making.start()
@@ -153,8 +161,9 @@ class _Making(threading.Thread):
     def run(self) -> None:
         try:
             locks = self._request.cache_root / "locks"
-            with exclusive(locks, f"environment {self._directory.name}", on_wait=self._say):
-                if not self._directory.is_dir():
+            name = f"environment {self._directory.name} {self._request.engine.host}".strip()
+            with exclusive(locks, name, on_wait=self._say):
+                if not self._place.places.holds(self._directory):
                     self._make()
         except BaseException as error:  # noqa: BLE001 - it belongs to the thread that waits
             if not self.installed.is_set():  # else all that is missing is bytecode
@@ -166,27 +175,38 @@ class _Making(threading.Thread):
         self._place.log(f"another run is making the environment of {self._place.job.id}; waiting for it to end")
 
     def _make(self) -> None:
-        make_directory(self._directory.parent, setting=_SETTING)
         part = self._directory.with_name(f"{self._directory.name}-{self._place.run_id}.part")
 
         def on_line(line: str) -> None:
             if line == _INSTALLED:
-                with naming_storage_errors(self._directory, setting=_SETTING):
-                    part.rename(self._directory)
+                self._place.places.finish(part, self._directory)
                 self.installed.set()
             else:
                 self._place.log(line)
 
+        pins = make_directory(self._place.job_dir / "mount", setting=_SETTING) / _PINS
         try:
-            pins = make_directory(self._place.job_dir / "mount", setting=_SETTING) / _PINS
             pins.write_text(self._locked.requirements_text, encoding="utf-8")
             command = ["make", self._place.job.python, str(JOB_MOUNT / _PINS)]
             mounts = (CacheMount(part, ENVIRONMENT_DIR),)
-            lines = _run_container(self._request, self._place, command, on_line, mounts=mounts)
+            request = _with_carried_packages(self._request, self._locked, pins.parent)
+            lines = _run_container(request, self._place, command, on_line, mounts=mounts)
         finally:
-            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(pins.parent / _PACKAGES, ignore_errors=True)
+            if not self.installed.is_set():
+                self._place.places.drop(part)
         if not self.installed.is_set():
             raise EnvironmentFailedError(lines)
+
+
+def _with_carried_packages(request: BuildRequest, locked: LockedEnvironment, mount: Path) -> BuildRequest:
+    """Give a container elsewhere what it needs of the package directories of this machine."""
+    if not request.engine.elsewhere:
+        return request
+    if not copy_packages(locked, request.pip.local_directories(), mount / _PACKAGES):
+        return request
+    pip = replace(request.pip, carried=str(JOB_MOUNT / _PACKAGES))
+    return replace(request, read_pip=lambda: pip)
 
 
 def _ask(request: BuildRequest, place: _Place, directory: Path) -> tuple[str, ...]:
@@ -237,9 +257,6 @@ def _run_container(
         },
         network=_network(request),
     )
-    make_cache_directories(invocation.mounts, container_user(request).owner)
-    argv = [*request.engine.program, "run", "--rm", *render_create_args(invocation, request.config)]
-    argv += [f"--env=SOURCE_DATE_EPOCH={request.source.epoch}", invocation.reference, "wheelkiln-environment"]
     lines: list[str] = []
 
     def note(raw: str) -> None:
@@ -247,8 +264,11 @@ def _run_container(
         on_line(lines[-1])
 
     environ = {**request.host.environ, **container_network_environment(request), RUN_VARIABLE: place.run_id}
-    if request.engine.runner.stream([*argv, *command], on_line=note, env=environ):
-        raise EnvironmentFailedError(lines)
+    with carrying(request, invocation, place.job_dir, place.run_id) as carried:
+        argv = [*request.engine.program, "run", "--rm", *render_create_args(carried, request.config)]
+        argv += [f"--env=SOURCE_DATE_EPOCH={request.source.epoch}", carried.reference, "wheelkiln-environment"]
+        if request.engine.runner.stream([*argv, *command], on_line=note, env=environ):
+            raise EnvironmentFailedError(lines)
     return lines
 
 

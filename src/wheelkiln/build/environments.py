@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from wheelkiln.build.request import BuildRequest, container_network_environment
+from wheelkiln.build.request import BuildRequest, network_environment
 from wheelkiln.cache.lock import LockedEnvironment, Pin
 from wheelkiln.cache.resolution import Resolver
 from wheelkiln.errors import DriftError
@@ -96,7 +96,7 @@ def _resolver_environment(request: BuildRequest) -> dict[str, str]:
     """The user's environment without settings of uv that would change the answer, plus pip's indexes for uv."""
     kept = {name: value for name, value in request.host.environ.items() if not name.startswith("UV_")}
     bundle = {"SSL_CERT_FILE": str(request.host.ca_bundle)} if request.host.ca_bundle else {}
-    return {**kept, **bundle, **container_network_environment(request)}
+    return {**kept, **bundle, **network_environment(request.pip, request.host.environ)}
 
 
 def _uv_platform(request: BuildRequest, job: Job) -> str:

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from wheelkiln.build.environment_maker import EnvironmentMaker
+from wheelkiln.build.host_leftovers import remove_run
+from wheelkiln.build.images import at_home, provide_images
 from wheelkiln.build.job import run_job
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Said
 from wheelkiln.build.request import BuildRequest, Examination
-from wheelkiln.build.run import provide_images
 from wheelkiln.build.runs import run_directory
 from wheelkiln.cache.evidence import Comparison, compare_debug_runs
 from wheelkiln.cache.records import read_latest_record
@@ -31,13 +32,14 @@ def examine_job(
     """
     with run_directory(request) as (run_id, run_dir), EnvironmentMaker(run_id, run_dir) as maker:
         provide_images(request, emit, log)
+        request = at_home(request, job.arch)
         scratch = run_dir / "examination"
         try:
             one, two = (_build(request, job, run_dir, scratch, name, maker, emit) for name in ("first", "second"))
             differences = compare_debug_runs(one.inputs, two.inputs)
             found = [read_latest_record(place.records, request.source.facts.name, job.name) for place in (one, two)]
         finally:
-            request.engine.remove_containers(run_id)
+            remove_run(request.engine, run_id)
             shutil.rmtree(scratch, ignore_errors=True)
     previous, latest = found
     if latest is None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from wheelkiln.config.model import Config
 
-__all__ = ["explain_failure", "relevant_lines"]
+__all__ = ["explain_failure", "lost_connection", "relevant_lines"]
 
 _ERROR = re.compile(
     r"(\bfatal error\b|\berror:|\bError:|\bERROR\b|CMake Error|undefined reference|cannot find -l|"
@@ -17,6 +17,12 @@ _NOISE = re.compile(
     r"^(\s*\+ |cibuildwheel: error: Command |Traceback|\s+File \"|\s+yield$|ERROR Command |\s+[✕✓] |"
     r"ERROR Backend subprocess exited|The above exception)"
 )
+_BROKEN = re.compile(
+    r"Cannot connect to the Docker daemon|error during connect|connection (refused|reset)|broken pipe|unexpected EOF|"
+    r"the container shell has exited|No such container|client_loop: send disconnect|Connection (to|closed)",
+    re.IGNORECASE,
+)
+"""What docker, ssh and cibuildwheel say when the engine goes away (cibuildwheel: oci_container)."""
 _BEFORE, _AFTER, _MOST = 1, 6, 24
 _LAST = 6
 
@@ -145,3 +151,8 @@ def relevant_lines(lines: Sequence[str]) -> tuple[str, ...]:
         wanted = set(range(max(0, len(lines) - _LAST * 2), len(lines)))
     kept = [lines[index] for index in sorted(wanted)]
     return tuple([line for line in kept if line.strip() and not _NOISE.match(line)][:_MOST])
+
+
+def lost_connection(lines: Sequence[str]) -> bool:
+    """Tell from the end of a job's log whether its engine went away while it ran."""
+    return any(_BROKEN.search(line) for line in lines[-_MOST:])

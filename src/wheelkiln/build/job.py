@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from wheelkiln.build.call_records import keep_calls, with_call_log
+from wheelkiln.build.carrier import carrying
 from wheelkiln.build.cibuildwheel_config import (
     Invocation,
     merge_variant_variables,
@@ -29,7 +30,6 @@ from wheelkiln.build.request import (
     PROJECT_SCRATCH,
     BuildRequest,
     container_network_environment,
-    container_user,
     make_invocation,
     remote_environment,
 )
@@ -37,7 +37,7 @@ from wheelkiln.build.runs import CONTAINER_ID
 from wheelkiln.build.stages import StageClock, plain_text, stage_of
 from wheelkiln.build.states import EndedContainer
 from wheelkiln.build.variant_label import label_wheel
-from wheelkiln.cache.settings import LINKS_LOG, STATISTICS_LOG, make_cache_directories
+from wheelkiln.cache.settings import LINKS_LOG, STATISTICS_LOG
 from wheelkiln.cache.statistics import CompileStatistics, count_calls, count_links, parse_statistics_log
 from wheelkiln.errors import BuildError
 from wheelkiln.plan.model import Job
@@ -137,6 +137,8 @@ def run_job(
             log=path,
             remote=remote.use,
             memory=memory.peak,
+            host=request.engine.host,
+            emulated=request.emulates(job.arch),
             requirements=tuple(pin.requirement for pin in known.locked.pins) if known else (),
         ),
         request,
@@ -178,17 +180,17 @@ def _build(
 def _run_cibuildwheel(
     request: BuildRequest, job: Job, job_dir: Path, run_id: str, invocation: Invocation, log: _Log
 ) -> int:
-    make_cache_directories(invocation.mounts, container_user(request).owner)
     (job_dir / "tmp").mkdir()
     config_file = job_dir / "cibuildwheel.toml"
-    table = render_cibuildwheel_config(
-        invocation, request.config, request.source.facts, request.settings, tests=request.tests
-    )
-    config_file.write_text(write_toml(table), encoding="utf-8")
-    log.begin("cibuildwheel")
-    argv = [sys.executable, "-m", "cibuildwheel", "--only", job.identifier, "--config-file", str(config_file)]
-    argv += ["--output-dir", str(job_dir / "wheels"), str(request.source.sdist)]
-    return request.engine.runner.stream(argv, on_line=log.note, env=_child_environment(request, job_dir, run_id))
+    with carrying(request, invocation, job_dir, run_id) as carried:
+        table = render_cibuildwheel_config(
+            carried, request.config, request.source.facts, request.settings, tests=request.tests
+        )
+        config_file.write_text(write_toml(table), encoding="utf-8")
+        log.begin("cibuildwheel")
+        argv = [sys.executable, "-m", "cibuildwheel", "--only", job.identifier, "--config-file", str(config_file)]
+        argv += ["--output-dir", str(job_dir / "wheels"), str(request.source.sdist)]
+        return request.engine.runner.stream(argv, on_line=log.note, env=_child_environment(request, job_dir, run_id))
 
 
 def _child_environment(request: BuildRequest, job_dir: Path, run_id: str) -> dict[str, str]:

@@ -22,12 +22,13 @@ def removal_environment(engine: ContainerEngine) -> dict[str, str]:
 def end_container(request: BuildRequest, job: Job, ended: EndedContainer, outcome: Outcome) -> int | None:
     """Remove a job's container; return the bytes of its state where the job failed and that is kept.
 
-    What cannot be kept is no reason to fail differently. A build for comparing leaves the user's states alone.
+    What cannot be kept is no reason to fail differently. A build for comparing leaves the user's states alone, and
+    elsewhere nothing is kept: a shell is opened here.
     """
     if request.engine.name is EngineName.NONE:
         return None
-    container, kept = _container_of(ended), None
-    if request.cold_cache is None and request.examination is None and not ended.was_stopped:
+    container, kept, elsewhere = _container_of(ended), None, request.engine.elsewhere
+    if request.cold_cache is None and request.examination is None and not (ended.was_stopped or elsewhere):
         with suppress(WheelkilnError, OSError):
             if outcome.good:
                 drop_state(request, job)

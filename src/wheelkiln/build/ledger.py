@@ -11,11 +11,27 @@ from wheelkiln.build.ledger_file import LedgerFile
 from wheelkiln.build.outcome import Outcome, Status, WheelFile
 from wheelkiln.build.request import JobInputs
 from wheelkiln.cache.statistics import CompileStatistics
+from wheelkiln.plan.emulation import TimedBuild
 
 __all__ = ["Ledger", "LedgerEntry", "PastJob", "ledger_of"]
 
+_TIMED = 1000
+"""Builds that are looked at for what emulation costs."""
 _PEAKS = 5
 """Builds of a job of which the highest peak counts: one that found everything in the cache says little."""
+
+
+_PLACES_SCHEMA = """
+CREATE TABLE IF NOT EXISTS place (
+    run TEXT NOT NULL,
+    project TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    host TEXT NOT NULL,
+    emulated INTEGER NOT NULL,
+    PRIMARY KEY (run, project, job_id)
+)
+"""
+"""Another one: where jobs ran that did not run here, natively."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +110,31 @@ class Ledger:
                     outcome.memory,
                 ),
             )
+            if outcome.host or outcome.emulated:
+                connection.execute(_PLACES_SCHEMA)
+                connection.execute(
+                    "INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?, ?)",
+                    (run, project, outcome.job.name, outcome.host, outcome.emulated),
+                )
+
+    def timed_builds(self) -> tuple[TimedBuild, ...]:
+        """Return the builds on this machine that found nothing in the compile cache."""
+        if not self._file.exists():
+            return ()
+        with self._file.connection() as connection:
+            connection.execute(_PLACES_SCHEMA)
+            rows = connection.execute(
+                "SELECT job.project, version, job.job_id, seconds, statistics, COALESCE(emulated, 0) FROM job "
+                "LEFT JOIN place USING (run, project, job_id) "
+                "WHERE status = ? AND statistics IS NOT NULL AND COALESCE(host, '') = '' ORDER BY number DESC LIMIT ?",
+                (Status.BUILT, _TIMED),
+            ).fetchall()
+        found = []
+        for project, version, name, seconds, text, emulated in rows:
+            statistics, (platform, arch) = _read_statistics(text), _split_name(name)
+            if statistics and statistics.misses and not statistics.hits:
+                found.append(TimedBuild(f"{project} {version} {platform}", arch, seconds, bool(emulated)))
+        return tuple(found)
 
     def history(self, project: str = "") -> tuple[PastJob, ...]:
         """Return every job that ended, or those of one project, the oldest first."""
@@ -161,6 +202,13 @@ class Ledger:
                 "SELECT job_id, setting, source FROM last_inputs WHERE project = ?", (project,)
             ).fetchall()
         return {job_id: JobInputs(setting, source) for job_id, setting, source in rows}
+
+
+def _split_name(name: str) -> tuple[str, str]:
+    """Split a job's name into what is the same for all architectures, and the architecture."""
+    identifier, _, variant = name.partition("@")
+    platform, _, arch = identifier.partition("_")
+    return f"{platform}@{variant}", arch
 
 
 def _read_statistics(text: str | None) -> CompileStatistics | None:

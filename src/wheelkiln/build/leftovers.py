@@ -1,4 +1,4 @@
-"""What dead runs left in the engine and in the cache directory. Nothing of a living run is touched."""
+"""What dead runs left in the cache directory. Nothing of a living run is touched."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from wheelkiln.build.runs import remove_dead_containers
 from wheelkiln.cache.presence import is_alive, living_runs
-from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.files import PART_PREFIX, PART_SUFFIX
 from wheelkiln.system.locks import is_abandoned
 
@@ -23,9 +21,8 @@ _STALE_SECONDS = 600.0
 """Time without a change after which a file is no longer being written."""
 
 
-def remove_leftovers_of_dead_runs(engine: ContainerEngine, cache_root: Path, run_id: str) -> None:
+def remove_leftovers_of_dead_runs(cache_root: Path, run_id: str) -> None:
     """Remove what runs with this cache directory left that are no longer alive; run_id is the run that asks."""
-    remove_dead_containers(engine, cache_root)
     for place in _abandoned(cache_root):
         shutil.rmtree(place, ignore_errors=True)
     for part in _parts(cache_root, alone=living_runs(cache_root) <= {run_id}):

@@ -9,9 +9,10 @@ from dataclasses import replace
 from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
+from wheelkiln.build.host_leftovers import remove_run
+from wheelkiln.build.images import at_home, engines_of, provide_images
 from wheelkiln.build.outcome import Event, Said
 from wheelkiln.build.request import BuildRequest
-from wheelkiln.build.run import provide_images
 from wheelkiln.build.runs import run_directory
 from wheelkiln.cache.lock import Lock, LockedEnvironment
 from wheelkiln.errors import BuildError
@@ -39,10 +40,13 @@ def make_lock(
                 emit(Said(f"{job.id}: resolving the build requirements"))
                 known = previous.find(job.python, job.platform, job.variant) if previous else None
                 with _explaining(request, job):
-                    made = maker.make(request, job, preferred=known.pins if known else (), fresh=True)
+                    made = maker.make(
+                        at_home(request, job.arch), job, preferred=known.pins if known else (), fresh=True
+                    )
                 environments.append(made.locked)
         finally:
-            run.engine.remove_containers(run_id)
+            for engine in engines_of(run.first):
+                remove_run(engine, run_id)
     return tuple(environments)
 
 

@@ -63,7 +63,8 @@ class Outcome:
     remote one. requirements are those of the build environment, with their versions. from_store tells whether a
     reused wheel came from the wheel store rather than lying in the output directory. memory is the container's peak in
     bytes, None where it could not be read. kept_bytes is the size of a failed job's container that is kept for a shell,
-    None where none is.
+    None where none is. host is the configured machine that it ran on, empty for this one; emulated tells whether that
+    one ran the job's architecture under an emulator.
     """
 
     job: Job
@@ -82,6 +83,8 @@ class Outcome:
     remote: RemoteUse | None = None
     memory: int | None = None
     kept_bytes: int | None = None
+    host: str = ""
+    emulated: bool = False
 
     @property
     def good(self) -> bool:
@@ -121,6 +124,7 @@ class RunResult:
     """All outcomes of a run, the images that it used, and what its jobs shared in the compile cache.
 
     gate is None where none is asked for. remote is the place of the remote cache that was used, empty without one.
+    emulators are the programs, with their versions, under which this machine ran other architectures.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -129,6 +133,7 @@ class RunResult:
     sharing: Sharing = field(default_factory=Sharing)
     gate: Gate | None = None
     remote: str = ""
+    emulators: tuple[tuple[str, str], ...] = ()
 
     @property
     def failed(self) -> tuple[Outcome, ...]:

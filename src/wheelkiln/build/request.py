@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from wheelkiln.build.cibuildwheel_config import Invocation, ReadOnlyMount, render_cibuildwheel_config
 from wheelkiln.build.cores import Cores
+from wheelkiln.build.hosts import BuildHost
 from wheelkiln.cache.lock import Lock, LockedEnvironment
 from wheelkiln.cache.remote import Ask, ask_server
 from wheelkiln.cache.settings import (
@@ -96,7 +97,9 @@ class BuildRequest:
     calls it. cold_cache is a directory for the compile cache of this run alone; what is built with it is not
     recorded. ask_remote asks a server whether it serves; remote is the remote compile cache of a job, None where
     there is none to use. cores are those of a job, place is where builds run when no container is started. fail_fast
-    ends the run with the first failure; command is the command line that asked for it, without secrets.
+    ends the run with the first failure; command is the command line that asked for it, without secrets. hosts are the
+    configured machines that answered. image_digest is that of the image that a job is built in, where it is not the
+    one that the run has provided.
     """
 
     plan: Plan
@@ -126,10 +129,17 @@ class BuildRequest:
     place: PlaceFacts | None = None
     fail_fast: bool = False
     command: str = ""
+    hosts: tuple[BuildHost, ...] = ()
+    image_digest: str = ""
 
     @property
     def pip(self) -> PipSettings:
         return self.read_pip()
+
+    def emulates(self, arch: str) -> bool:
+        """Tell whether the request's engine runs an architecture under an emulator."""
+        host = next((host for host in self.hosts if host.name == self.engine.host), None)
+        return arch not in host.worker.native if host else arch != self.host.machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +208,14 @@ def _environment(request: BuildRequest, job: Job) -> dict[str, str]:
 
 
 def _read_only_mounts(request: BuildRequest) -> tuple[ReadOnlyMount, ...]:
-    """The certificates, and pip's local package directories at the places where its settings name them."""
+    """The certificates, and pip's local package directories at the places where its settings name them.
+
+    Elsewhere those are not to be had: they may be large, and what an environment needs of them is carried there.
+    """
     bundle = request.host.ca_bundle
     mounts = [ReadOnlyMount(PurePosixPath(bundle), _CA_TARGET)] if bundle else []
-    mounts += [ReadOnlyMount(PurePosixPath(path), PurePosixPath(path)) for path in request.pip.local_directories()]
+    if not request.engine.elsewhere:
+        mounts += [ReadOnlyMount(PurePosixPath(path), PurePosixPath(path)) for path in request.pip.local_directories()]
     return tuple(mounts)
 
 
@@ -225,18 +239,24 @@ def remote_environment(request: BuildRequest) -> dict[str, str]:
 
 
 def container_network_environment(request: BuildRequest) -> dict[str, str]:
-    """Return what network_environment does for the machine of a request."""
+    """Return what network_environment does for the machine of a request; elsewhere its own places are not to be had."""
+    if request.engine.elsewhere:
+        return _network_environment(request.pip.without_local(), request.host.environ)
     return network_environment(request.pip, request.host.environ)
 
 
 def network_environment(pip: PipSettings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return pip's indexes and the proxies for a container on this machine."""
+    return _network_environment(pip.without_missing(), environ)
+
+
+def _network_environment(usable: PipSettings, environ: Mapping[str, str]) -> dict[str, str]:
     """Return pip's indexes and the proxies for the container, for pip and for uv. Values may hold secrets.
 
     uv takes a package from the first index that has it, which is what the project's own indexes are for. With several
     of pip's alone, pip's way of asking all is chosen (uv: index strategies), because that is how this machine's user
     has configured them.
     """
-    usable = pip.without_missing()
     extra = " ".join((*usable.first_index_urls, *usable.extra_index_urls))
     values = {
         "PIP_INDEX_URL": usable.index_url,

@@ -48,11 +48,11 @@ class Shelf:
 
     def key(self, request: BuildRequest, job: Job) -> str:
         """Return the key of a job whose environment is known to the request."""
-        return job_key(request, job, self.images.get(request.plan.references[job.image], ""))
+        return job_key(request, job, self._digest(request, job))
 
     def inputs(self, request: BuildRequest, job: Job) -> JobInputs:
         """Return what the key is made of."""
-        return job_inputs(request, job, self.images.get(request.plan.references[job.image], ""))
+        return job_inputs(request, job, self._digest(request, job))
 
     def was_built(self, job: Job) -> bool:
         """Tell whether a job was built before from the same inputs, wherever its wheel is."""
@@ -119,6 +119,9 @@ class Shelf:
             self.store.remove_leftovers()
             for wheel in self.store.excess(parse_size(self.run.config.cache.wheels_max_size)):
                 self.store.remove(wheel)
+
+    def _digest(self, request: BuildRequest, job: Job) -> str:
+        return request.image_digest or self.images.get(request.plan.references[job.image], "")
 
     def _entry(self, job: Job) -> LedgerEntry | None:
         if self.run.first.fresh:

@@ -7,18 +7,19 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from wheelkiln.build.cores import Cores
 from wheelkiln.build.course import Course
 from wheelkiln.build.crew import run_jobs
+from wheelkiln.build.dispatch import run_fleet
 from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.elsewhere import is_made_elsewhere
-from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.environments import prune_environments
+from wheelkiln.build.fleet import Fleet, Station
 from wheelkiln.build.gate import Restored, cache_is_empty, judge_hits
-from wheelkiln.build.in_place import provide_place
+from wheelkiln.build.host_leftovers import clean_engine
+from wheelkiln.build.images import make_supply, provide_all, remember_use
 from wheelkiln.build.job import JobResult, run_job
 from wheelkiln.build.leftovers import remove_leftovers_of_dead_runs
 from wheelkiln.build.needs import budget_of, make_schedule
@@ -33,16 +34,15 @@ from wheelkiln.cache.settings import compile_cache, ignored_options
 from wheelkiln.cache.sharing import Sharing, add_sharing, count_sharing
 from wheelkiln.config.remote import RemoteAddress
 from wheelkiln.errors import EnvironmentProblem
-from wheelkiln.image.bake import BuildOptions
-from wheelkiln.image.memory import ImageMemory
-from wheelkiln.image.provenance import read_provenance
-from wheelkiln.image.provide import BuiltImage, ImageProvider
-from wheelkiln.plan.model import ImageSpec, Job, job_name
+from wheelkiln.image.provide import BuiltImage
+from wheelkiln.plan.model import Job
+from wheelkiln.plan.placement import keeps_pythons_apart
+from wheelkiln.system.emulation import emulator_of
 from wheelkiln.system.files import make_directory, naming_storage_errors, remove_leftovers
 from wheelkiln.system.jobserver import serving
 from wheelkiln.system.locks import exclusive
 
-__all__ = ["provide_images", "run_build"]
+__all__ = ["run_build"]
 
 
 def run_build(run: RunRequest, emit: Callable[[Event], None], log: Callable[[str], None]) -> RunResult:
@@ -62,7 +62,8 @@ def run_build(run: RunRequest, emit: Callable[[Event], None], log: Callable[[str
     with exclusive(locks, f"output {output}", on_wait=queue), run_directory(run.first) as (run_id, run_dir):
         with naming_storage_errors(output, setting="--output-dir"):
             remove_leftovers(output)
-        remove_leftovers_of_dead_runs(run.engine, run.cache_root, run_id)
+        clean_engine(run.engine, run.cache_root)
+        remove_leftovers_of_dead_runs(run.cache_root, run_id)
         with recording_run(run, run_id) as record:
             emit = record.listening(emit)
             known = know_environments(run)
@@ -93,7 +94,7 @@ def _serve_without_building(
     if images is None or outcomes is None:
         return None
     for edition in run.editions:
-        _remember_use(edition)
+        remember_use(edition)
     for outcome in outcomes:
         emit(JobEnded(outcome))
     gate = judge_hits(run.config.cache, outcomes, Restored(empty=False, last_inputs={}), {})
@@ -108,11 +109,12 @@ def _build_missing(
     emit: Callable[[Event], None],
     log: Callable[[str], None],
 ) -> RunResult:
-    images = _provide_all(run, emit, log)
+    images = provide_all(run, emit, log)
     shelf = make_shelf(run, known, images)
     restored = _look_at_cache(shelf)
     remote = None if run.first.cold_cache else _choose_remote(run.first, emit)
-    jobs = _Jobs(shelf, run_id, run_dir, emit, remote, images)
+    fleet = Fleet(run, run_id, run_dir, make_supply(run, images, emit, log), emit)
+    jobs = _Jobs(shelf, run_id, run_dir, emit, remote, images, fleet)
     try:
         outcomes = jobs.run()
     finally:
@@ -121,7 +123,15 @@ def _build_missing(
         shelf.evict()
     gate = None if run.first.cold_cache else judge_hits(run.config.cache, outcomes, restored, jobs.inputs)
     _remember_inputs(shelf, jobs.inputs)
-    return RunResult(tuple(outcomes), images, 0.0, gate=gate, remote=remote.place if remote else "")
+    remote_place = remote.place if remote else ""
+    return RunResult(
+        tuple(outcomes), images, 0.0, gate=gate, remote=remote_place, emulators=_emulators_of(run, outcomes)
+    )
+
+
+def _emulators_of(run: RunRequest, outcomes: Iterable[Outcome]) -> tuple[tuple[str, str], ...]:
+    here = {outcome.job.arch for outcome in outcomes if outcome.emulated and not outcome.host}
+    return tuple((arch, emulator_of(arch, run.engine.runner)) for arch in sorted(here) if not run.engine.elsewhere)
 
 
 def _choose_remote(request: BuildRequest, emit: Callable[[Event], None]) -> RemoteAddress | None:
@@ -130,18 +140,6 @@ def _choose_remote(request: BuildRequest, emit: Callable[[Event], None]) -> Remo
     for notice in chosen.notices:
         emit(Said(f"{notice.message}. {notice.hint}"))
     return chosen.address
-
-
-def _provide_all(run: RunRequest, emit: Callable[[Event], None], log: Callable[[str], None]) -> tuple[BuiltImage, ...]:
-    """Make sure that the images of all editions are there; those that are the same are asked for once."""
-    found: dict[tuple[ImageSpec, ...], tuple[BuiltImage, ...]] = {}
-    for edition in run.editions:
-        images = edition.plan.images
-        if images not in found:
-            found[images] = provide_images(edition, emit, log)
-        _remember_use(edition)
-    unique = {image.reference: image for images in found.values() for image in images}
-    return tuple(unique.values())
 
 
 def _look_at_cache(shelf: Shelf) -> Restored:
@@ -162,40 +160,6 @@ def _remember_inputs(shelf: Shelf, inputs: Mapping[str, JobInputs]) -> None:
             shelf.ledger.remember_inputs(job.project, job.name, inputs[job.id])
 
 
-def provide_images(
-    request: BuildRequest, emit: Callable[[Event], None], log: Callable[[str], None]
-) -> tuple[BuiltImage, ...]:
-    """Make sure that the images of all jobs are there."""
-    if request.place is not None:
-        return provide_place(request, request.place, emit, log)
-    config, facts = request.config, request.source.facts
-    provider = ImageProvider(
-        engine=request.engine,
-        host=request.host,
-        cache_dir=request.cache_root,
-        pip=lambda: request.pip,
-        say=lambda text: emit(Said(text)),
-        log=log,
-        options=BuildOptions(repository=config.image.repository, cache_from=config.image.cache_from),
-        builder=config.image.builder,
-        hosts=config.hosts,
-        provenance=lambda: read_provenance(request.project, facts.pyproject, request.host, request.engine.runner),
-    )
-    used = {job.image for job in request.plan.jobs}
-    found: list[BuiltImage] = []
-    for spec in request.plan.images:
-        found += provider.provide(spec, [arch for arch in spec.architectures if spec.name_for(arch) in used])
-    _remember_use(request)
-    return tuple(found)
-
-
-def _remember_use(request: BuildRequest) -> None:
-    plan = request.plan
-    names = {name: job_name(name, plan.variant) for name in plan.image_names()}
-    used = {known: plan.references[name] for name, known in names.items()}
-    ImageMemory(request.cache_root).remember_use(request.project, used)
-
-
 class _Jobs:
     """The jobs of a run as work, and what became of them.
 
@@ -210,11 +174,12 @@ class _Jobs:
         emit: Callable[[Event], None],
         remote: RemoteAddress | None,
         images: Sequence[BuiltImage],
+        fleet: Fleet,
     ) -> None:
+        self._fleet = fleet
         self._shelf, self._run_id, self._run_dir, self._emit = shelf, run_id, run_dir, emit
         self._tools = {image.reference: dict(image.tools) for image in images}
         self._run = shelf.run
-        self._maker = EnvironmentMaker(run_id, run_dir)
         self._ended: dict[str, Outcome] = {}
         self._begun: dict[str, Job] = {}
         self.inputs: dict[str, JobInputs] = {}
@@ -229,27 +194,44 @@ class _Jobs:
         One that an earlier abi3 or py3-none wheel serves is not built again.
         """
         jobs = tuple(job for _, job in self._run.in_order())
-        with self._maker, serving(self._run_dir / JOBSERVER, budget_of(self._run)) as server:
-            schedule = make_schedule(self._shelf, self._tools, served=server.directory is not None)
-            for job in schedule.ordered(self._run.jobs):  # environments are made ahead, where it can be told now
-                if self._shelf.locate(job) is None:
-                    self._maker.expect(self._shelf.known[job.id], job)
-            ended = run_jobs(jobs, schedule, server, self)
+        with self._fleet, serving(self._run_dir / JOBSERVER, budget_of(self._run)) as server:
+            served = server.directory is not None and not self._run.engine.elsewhere
+            schedule = make_schedule(self._shelf, self._tools, served=served)
+            if self._run.first.hosts:
+                elsewhere = make_schedule(self._shelf, self._tools, served=False)
+                ended = run_fleet(jobs, self._fleet, (schedule, elsewhere), server, self._apart(), self)
+            else:
+                for job in schedule.ordered(self._run.jobs):  # environments are made ahead, where it can be told now
+                    if self._shelf.locate(job) is None:
+                        self._fleet.own.maker.expect(self._shelf.known[job.id], job)
+                ended = run_jobs(jobs, schedule, server, self)
         return [ended[job.id] for job in jobs]
+
+    def _apart(self) -> frozenset[str]:
+        run = self._run.in_order()
+        return frozenset(job.id for edition, job in run if keeps_pythons_apart(edition.config, edition.source.facts))
 
     def skip(self, job: Job) -> Outcome | None:
         """End a job that an earlier wheel serves, or that was built before."""
         outcome = find_covering(job, self._ended.values()) or self._shelf.reuse(job) or self._course.cancelled(job)
-        return self._note(outcome) if outcome else None
+        return self.note(outcome) if outcome else None
 
     def prepare(self, job: Job, cores: Cores) -> Callable[[], JobResult]:
-        """Begin a job."""
+        """Begin a job on this machine."""
+        return self.prepare_at(self._fleet.own, job, cores)
+
+    def prepare_at(self, station: Station, job: Job, cores: Cores) -> Callable[[], JobResult]:
+        """Begin a job on a station."""
         self._emit(JobStarted(job))
         self._begun[job.id] = job
-        job_dir = self._run_dir / job.directory
-        job_dir.mkdir()
+        job_dir = self._fleet.begin(job, station, self._run_dir)
         request = replace(self._shelf.known[job.id], remote=self._remote, cores=cores)
-        return partial(run_job, request, job, job_dir, self._maker, self._emit, self._may_land)
+
+        def work() -> JobResult:
+            ready = self._fleet.prepare(request, job, station)
+            return run_job(ready, job, job_dir, station.maker, self._emit, self._may_land)
+
+        return work
 
     def finish(self, result: JobResult) -> Outcome:
         """Record how a job ended; one that was interrupted has no end."""
@@ -264,17 +246,17 @@ class _Jobs:
                 self.inputs[outcome.job.id] = self._shelf.inputs(result.request, outcome.job)
         if outcome.remote is not None and outcome.remote.given_up:
             self._remote = None
-        return self._note(outcome)
+        return self.note(outcome)
 
     def stop(self) -> None:
         self._course.interrupt()
 
     def _halt(self) -> None:
         """End what runs. A container does not end with the client that started it, and its job waits for that."""
-        self._run.engine.runner.stop()
-        self._run.engine.remove_containers(self._run_id)
+        self._fleet.stop()
 
-    def _note(self, outcome: Outcome) -> Outcome:
+    def note(self, outcome: Outcome) -> Outcome:
+        """Tell of the end of a job."""
         self._ended[outcome.job.id] = outcome
         self._emit(JobEnded(outcome))
         return outcome
@@ -293,7 +275,7 @@ class _Jobs:
 
 
 def _stop_when_engine_died(request: BuildRequest, outcome: Outcome, emit: Callable[[Event], None]) -> None:
-    if outcome.status is Status.FAILED and not request.engine.answers():
+    if outcome.status is Status.FAILED and not request.engine.host and not request.engine.answers():
         emit(JobEnded(outcome))
         raise EnvironmentProblem(
             f"{request.engine.name} stopped answering while {outcome.job.id} was being built",

@@ -14,20 +14,11 @@ from pathlib import Path
 from wheelkiln.build.request import PROJECT_SCRATCH, BuildRequest
 from wheelkiln.cache.presence import is_alive, living_runs, run_lock, wait_for_prune
 from wheelkiln.cache.settings import CALLS_LOG
-from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.files import make_directory, naming_storage_errors
 from wheelkiln.system.locks import exclusive
 from wheelkiln.system.orphans import kill_orphans
 
-__all__ = [
-    "CONTAINER_ID",
-    "JOBSERVER",
-    "KEPT_RUNS",
-    "job_log",
-    "owner_of",
-    "remove_dead_containers",
-    "run_directory",
-]
+__all__ = ["CONTAINER_ID", "JOBSERVER", "KEPT_RUNS", "job_log", "owner_of", "run_directory"]
 
 KEPT_RUNS = 20
 JOBSERVER = "jobserver"
@@ -82,13 +73,6 @@ def _remove_old_runs(runs: Path, cache_root: Path) -> None:
 def job_log(cache_root: Path, run_id: str, job_id: str) -> Path:
     """Return where the log of a run's job is, as long as it is kept."""
     return cache_root / "runs" / run_id / job_id.replace("/", "_") / "build.log"
-
-
-def remove_dead_containers(engine: ContainerEngine, cache_root: Path) -> None:
-    """Remove containers of runs that used this cache directory and are no longer alive."""
-    for run_id in engine.runs_with_containers():
-        if run_id.startswith(f"{owner_of(cache_root)}-") and not is_alive(cache_root, run_id):
-            engine.remove_containers(run_id)
 
 
 def owner_of(cache_root: Path) -> str:

@@ -17,8 +17,9 @@ from wheelkiln.build.run import run_build
 from wheelkiln.cache.doctor import diagnose_job
 from wheelkiln.cli.console import make_console, print_notices, print_skipped
 from wheelkiln.cli.editions import Edition, gather_editions
+from wheelkiln.cli.engine import choose_engine
+from wheelkiln.cli.hosts import with_hosts
 from wheelkiln.cli.options import (
-    LocatedSource,
     ProjectOptions,
     make_request,
     read_lock,
@@ -27,15 +28,14 @@ from wheelkiln.cli.options import (
 from wheelkiln.cli.progress import make_progress
 from wheelkiln.cli.resume import command_line, narrow_to_retry, print_cancelled, resume_options
 from wheelkiln.cli.shards import shard_options, take_asked_shard
-from wheelkiln.errors import BuildError, CacheGateError, EnvironmentProblem, NothingSelectedError, VerificationError
+from wheelkiln.errors import BuildError, CacheGateError, NothingSelectedError, VerificationError
 from wheelkiln.plan.project_settings import merge_environment_variables
 from wheelkiln.report.diagnoses import diagnosis_lines
 from wheelkiln.report.manifest import MANIFEST_NAME, ManifestShard, make_manifest, write_manifest_text
 from wheelkiln.report.tables import outcome_table
 from wheelkiln.report.text import format_cache, format_gate, format_seconds, format_sharing, format_size
-from wheelkiln.system.engine import ContainerEngine, EngineName, find_engine
+from wheelkiln.system.engine import ContainerEngine, EngineName
 from wheelkiln.system.files import make_directory, naming_storage_errors, write_text_atomically
-from wheelkiln.system.process import mask_secrets
 
 __all__ = ["command", "make_build_request"]
 
@@ -79,7 +79,7 @@ def command(
     only what is missing.
     """
     options = ProjectOptions(**values)
-    found = find_engine(options.runner(), EngineName(engine) if engine else None)
+    found = choose_engine(options.runner(), engine)
     with gather_editions(options, prepare=True, engine=found) as editions:
         requests = [make_build_request(edition, found, Path(output_dir)) for edition in editions]
         locks = [read_lock(edition.located, lock_file) for edition in editions]
@@ -91,6 +91,7 @@ def command(
         ).with_course(fail_fast=fail_fast, command=command_line())
         _print_notices(run)
         run, taken = take_asked_shard(run, shard, plan_file)
+        run = with_hosts(run, options)
         for request in run.editions:
             _print_opening(request)
         run = narrow_to_retry(run) if retry_failed else run
@@ -116,20 +117,9 @@ def _print_notices(run: RunRequest) -> None:
 def make_build_request(edition: Edition, engine: ContainerEngine, output_dir: Path) -> BuildRequest:
     """Put together what a run needs of an edition."""
     located, inputs = edition.located, edition.inputs
-    _refuse_remote(located, engine)
     variables, _ = merge_environment_variables(located.host.environ, tests=inputs.tests)
     request = make_request(located, inputs, edition.plan, engine)
     return replace(request, output_dir=located.host.cwd / output_dir, variables=variables)
-
-
-def _refuse_remote(located: LocatedSource, engine: ContainerEngine) -> None:
-    """The caches are directories of this machine: an engine elsewhere would mount its own."""
-    address = located.host.environ.get("DOCKER_HOST", "")
-    if engine.name is EngineName.DOCKER and address and not address.startswith("unix://"):
-        raise EnvironmentProblem(
-            f"DOCKER_HOST is {mask_secrets(address)}: an engine on another machine cannot mount this machine's caches",
-            hint="Unset DOCKER_HOST, or run wheelkiln on that machine.",
-        )
 
 
 def _print_opening(request: BuildRequest) -> None:

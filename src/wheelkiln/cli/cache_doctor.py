@@ -17,6 +17,7 @@ from wheelkiln.cache.records import read_latest_record, read_previous_record
 from wheelkiln.cache.settings import cache_root
 from wheelkiln.cli.console import make_console, print_notices
 from wheelkiln.cli.editions import gather_editions, one_edition
+from wheelkiln.cli.engine import choose_engine
 from wheelkiln.cli.options import (
     ProjectOptions,
     make_request,
@@ -26,7 +27,7 @@ from wheelkiln.cli.progress import make_progress
 from wheelkiln.errors import NothingSelectedError
 from wheelkiln.plan.project_settings import merge_environment_variables
 from wheelkiln.report.diagnoses import Examined, examined_json, examined_lines
-from wheelkiln.system.engine import EngineName, find_engine
+from wheelkiln.system.engine import EngineName
 
 __all__ = ["command"]
 
@@ -93,7 +94,7 @@ def _examine_records(options: ProjectOptions) -> Iterator[Examined]:
 def _run(options: ProjectOptions, engine: str | None) -> Comparison:
     from wheelkiln.build.examination import examine_job
 
-    found = find_engine(options.runner(), EngineName(engine) if engine else None)
+    found = choose_engine(options.runner(), engine)
     with gather_editions(options, prepare=True, engine=found) as editions:
         chosen = one_edition(editions, "build")
         located, inputs, plan = chosen.located, chosen.inputs, chosen.plan

@@ -13,7 +13,7 @@ import click
 from wheelkiln.cli.cache_stats import cache_options
 from wheelkiln.cli.own_config import OwnConfig, load_own_config
 from wheelkiln.errors import EnvironmentProblem, UsageProblem
-from wheelkiln.system.engine import CONTAINER_ENGINES, EngineName
+from wheelkiln.system.engine import CONTAINER_ENGINES
 
 if TYPE_CHECKING:
     from wheelkiln.build.compile_cache import CompileCacheCleaner
@@ -92,14 +92,16 @@ def _find_cleaner(own: OwnConfig, root: Path, engine: str | None) -> CompileCach
     from wheelkiln.build.compile_cache import find_cleaner
 
     found = _find_engine(own, engine)
-    return find_cleaner(found, own.host, root, own.config.cache.max_size) if found else None
+    if found is None or found.elsewhere:  # there the compile cache is a volume
+        return None
+    return find_cleaner(found, own.host, root, own.config.cache.max_size)
 
 
 def _find_engine(own: OwnConfig, engine: str | None) -> ContainerEngine | None:
-    from wheelkiln.system.engine import find_engine
+    from wheelkiln.cli.engine import choose_engine
 
     try:
-        return find_engine(own.runner, EngineName(engine) if engine else None)
+        return choose_engine(own.runner, engine)
     except EnvironmentProblem:
         return None
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wheelkiln.cli.editions import gather_editions, one_edition
+from wheelkiln.cli.engine import choose_engine
 from wheelkiln.cli.options import ProjectOptions, project_options, read_lock
 from wheelkiln.errors import UsageProblem, VerificationError
-from wheelkiln.system.engine import EngineName, find_engine
+from wheelkiln.system.engine import EngineName
 
 if TYPE_CHECKING:
     from wheelkiln.build.cold import ColdComparison
@@ -41,7 +42,7 @@ def command(
     from wheelkiln.cli.progress import make_progress
 
     options = ProjectOptions(**values)
-    found = find_engine(options.runner(), EngineName(engine) if engine else None)
+    found = choose_engine(options.runner(), engine)
     with gather_editions(options, prepare=True, engine=found) as editions:
         chosen = one_edition(editions, "verify")
         chosen = replace(chosen, plan=replace(chosen.plan, jobs=chosen.plan.jobs[:1]))

@@ -19,6 +19,7 @@ from wheelkiln.errors import NothingSelectedError, UsageProblem
 from wheelkiln.image.memory import ImageMemory
 from wheelkiln.image.pins import pin_bases
 from wheelkiln.image.recipe import render_recipe
+from wheelkiln.plan.emulation import measure_slowdowns
 from wheelkiln.plan.isa import parse_isa, required_features
 from wheelkiln.plan.make import PlanInputs, images_of, make_plan
 from wheelkiln.plan.matrix import refuse_collisions
@@ -30,6 +31,7 @@ from wheelkiln.system.cibuildwheel import read_cibuildwheel
 from wheelkiln.system.engine import ContainerEngine, EngineName
 from wheelkiln.system.in_place_facts import read_place_facts
 from wheelkiln.system.interpreters import find_interpreters
+from wheelkiln.system.remote_engine import engine_facts
 
 __all__ = ["Edition", "gather_editions", "one_edition"]
 
@@ -56,6 +58,9 @@ def gather_editions(
             stack.enter_context(located_source(options, text, prepare=prepare))
             for text in dict.fromkeys(options.sources)
         ]
+        if engine is not None:
+            facts = engine_facts(engine, sources[0].host)
+            sources = [replace(source, host=facts) for source in sources]
         variants = [
             edition for source in _labelled(sources) for edition in _variants_of(source, options, prepare=prepare)
         ]
@@ -147,6 +152,7 @@ class _Planner:
         self._references = cache(lambda spec: render_recipe(spec).references)
         self._toolchain = cache(memory.toolchain)
         self._estimates = cache(ledger.estimates)
+        self._slowdowns = cache(lambda: measure_slowdowns(ledger.timed_builds()))
         self._place = None
         if engine is not None and engine.name is EngineName.NONE:
             self._place = place = read_place_facts(host, first.runner)
@@ -167,6 +173,7 @@ class _Planner:
             use_project_settings=options.project_settings == "merge",
             tests=not options.no_test,
             estimates=self._estimates(located.facts.name),
+            slowdowns=self._slowdowns() if set(config.arch) & host.emulated else {},
             variant=located.variant,
             source=located.label,
             place=self._place,

@@ -11,6 +11,7 @@ import click
 from wheelkiln.cache.lock import Lock, render_lock
 from wheelkiln.cli.console import print_difference, print_notices
 from wheelkiln.cli.editions import gather_editions, one_edition
+from wheelkiln.cli.engine import choose_engine
 from wheelkiln.cli.options import (
     ProjectOptions,
     make_request,
@@ -19,7 +20,7 @@ from wheelkiln.cli.options import (
 )
 from wheelkiln.cli.progress import make_progress
 from wheelkiln.errors import DriftError
-from wheelkiln.system.engine import EngineName, find_engine
+from wheelkiln.system.engine import EngineName
 from wheelkiln.system.files import make_directory, write_text_atomically
 
 __all__ = ["command"]
@@ -41,7 +42,7 @@ def command(output: Path | None, engine: str | None, upgrade: bool, check: bool,
     from wheelkiln.build.locking import make_lock
 
     options = ProjectOptions(**values)
-    found = find_engine(options.runner(), EngineName(engine) if engine else None)
+    found = choose_engine(options.runner(), engine)
     with gather_editions(options, prepare=True, engine=found) as editions:
         located = one_edition(editions, "lock").located
         print_notices(dict.fromkeys(notice for edition in editions for notice in edition.plan.notices))

@@ -11,6 +11,7 @@ import click
 
 from wheelkiln.cli.console import make_console, print_notices, print_skipped
 from wheelkiln.cli.editions import Edition, gather_editions
+from wheelkiln.cli.hosts import preview_hosts
 from wheelkiln.cli.options import LocatedSource, ProjectOptions, several_project_options
 from wheelkiln.errors import NothingSelectedError
 from wheelkiln.plan.cut import Cut
@@ -47,7 +48,7 @@ def command(output: str, shards: int | None, engine: str | None, explain: bool, 
     with gather_editions(options, prepare=False, engine=found) as editions:
         plans = [edition.plan for edition in editions]
         cut, notices = cut_plans(plans, shards) if shards else (Cut(()), ())
-        document = make_document(plans, cut.shards)
+        document = make_document(plans, cut.shards, preview_hosts(editions))
         print_notices((*document.notices, *notices))
         if explain:
             _print_origins(editions[0].located)

@@ -240,12 +240,16 @@ class RepairConfig(Section):
 
 
 class HostConfig(Section):
-    """Another machine with a container engine."""
+    """Another machine with a docker engine, where images and wheels are built."""
 
     docker: Endpoint
-    """Its docker context, or address: `ssh://ci@graviton`, `tcp://10.0.0.7:2376`."""
+    """Its docker context, or address: `ssh://ci@graviton`, `tcp://10.0.0.7:2376`, `unix:///run/other.sock`."""
     arch: tuple[Architecture, ...] = Field(min_length=1)
-    """Architectures that it runs without emulation."""
+    """Architectures that are built there. One that is not the machine's own is emulated there."""
+    slots: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """How many jobs run there side by side. `auto` decides as `jobs` does for this machine, by that machine's cores."""
+    certificates: str = ""
+    """Directory with `ca.pem`, `cert.pem` and `key.pem` for a `tcp://` address. A docker context has its own."""
 
 
 class Config(Section):
@@ -286,4 +290,4 @@ class Config(Section):
     experimental: tuple[Literal["wheel-variants"], ...] = ()
     """What is not settled and may change: `wheel-variants` lets variants have a `label`."""
     hosts: dict[str, HostConfig] = {}
-    """More machines: images for their architectures are built there, without emulation."""
+    """More machines, by name: what is built for their architectures is built there, without emulation."""

@@ -46,7 +46,10 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BuiltImage:
-    """An image that is there: its reference, the engine's content digest, its origin in this call, its tools."""
+    """An image that is there: its reference, the engine's content digest, its origin in this call, its tools.
+
+    host is the configured machine whose engine has it, empty for the user's own engine.
+    """
 
     name: str
     reference: str
@@ -54,6 +57,7 @@ class BuiltImage:
     origin: Origin
     tools: tuple[tuple[str, str], ...] = ()
     toolchain: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,7 @@ class ImageProvider:
         tools = tuple((tool, version) for tool, _, version in (line.partition(" ") for line in lines) if version)
         known = RememberedImage(image.id, toolchain, tools)
         ImageMemory(self.cache_dir).remember_image(self.engine.name, image.reference, known)
-        return BuiltImage(name, image.reference, image.id, origin, tools, toolchain)
+        return BuiltImage(name, image.reference, image.id, origin, tools, toolchain, self.engine.host)
 
     def _check_features(self, spec: ImageSpec, arch: str, reference: str, line: str) -> None:
         toolchain = parse_toolchain(line)

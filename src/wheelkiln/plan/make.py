@@ -10,6 +10,7 @@ from itertools import product
 from wheelkiln.config.model import Config
 from wheelkiln.config.variants import DEFAULT_VARIANT
 from wheelkiln.errors import ConfigError
+from wheelkiln.plan.emulation import emulation_notices
 from wheelkiln.plan.features import Toolchain, explain_missing
 from wheelkiln.plan.images import family_of, make_images, wanted_architectures
 from wheelkiln.plan.in_place import make_place_image, notices_of_place, reasons_of_place
@@ -31,7 +32,8 @@ class PlanInputs:
 
     config and facts are the variant's own. source stands before the ids of jobs where several sources are built
     together. estimates are seconds by job name, interpreters those found on the host, toolchains what is known of
-    images that exist, by image name. place is where builds run when no container is started.
+    images that exist, by image name, slowdowns how many times as long emulated builds took, by architecture. place is
+    where builds run when no container is started.
     """
 
     config: Config
@@ -47,6 +49,7 @@ class PlanInputs:
     variant: str = DEFAULT_VARIANT
     source: str = ""
     place: PlaceFacts | None = None
+    slowdowns: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -111,7 +114,7 @@ def make_plan(inputs: PlanInputs, images: tuple[ImageSpec, ...] = ()) -> Plan:
         jobs=tuple(jobs),
         images=tuple(image for image in images if used & set(map(image.name_for, image.architectures))),
         skipped=tuple(skipped),
-        notices=(*settings.notices, *_notices(inputs)),
+        notices=(*settings.notices, *_notices(inputs), *emulation_notices(jobs, inputs.host, inputs.slowdowns)),
         variant=inputs.variant,
     )
 
@@ -139,12 +142,16 @@ def _make_job(inputs: PlanInputs, identifier: str, image: ImageSpec) -> Job:
         image=image.name_for(arch),
         namespace=namespace_of(inputs.facts.name, name),
         variant=inputs.variant,
-        emulated=arch != inputs.host.machine,
+        emulated=arch != inputs.host.machine and not _has_machine(inputs.config, arch),
         estimate=inputs.estimates.get(name),
         project=inputs.facts.name,
         version=inputs.facts.version,
         label=inputs.label,
     )
+
+
+def _has_machine(config: Config, arch: str) -> bool:
+    return any(arch in entry.arch for entry in config.hosts.values())
 
 
 def _reason_to_skip(inputs: PlanInputs, settings: ProjectSettings, job: Job, image: ImageSpec) -> Skipped | None:
@@ -185,13 +192,14 @@ def _reasons_of_base(inputs: PlanInputs, job: Job, image: ImageSpec) -> Iterator
         yield skip(
             SkipReason.BASE_LIBC, f"a bootstrap base is {image.bootstrap.distribution}, whose C library is glibc"
         )
+    is_foreign = job.arch != inputs.host.machine
     if job.emulated and job.arch not in inputs.host.emulated:
         detail = f"this machine is {inputs.host.machine} and binfmt_misc has no emulator for {job.arch}"
         yield skip(SkipReason.NO_EMULATOR, detail)
     if image.bootstrap is not None and job.python.endswith("t"):
         yield skip(SkipReason.NO_INTERPRETER, 'a bootstrap base has no free-threaded CPython: base = "pypa" has')
     if image.bootstrap is not None and job.python not in image.base_for(job.arch).tags:
-        install = f"cpython-{job.python_version}-linux-{job.arch}-gnu" if job.emulated else job.python_version
+        install = f"cpython-{job.python_version}-linux-{job.arch}-gnu" if is_foreign else job.python_version
         detail = (
             f"no CPython {job.python_version} for {job.arch} on this machine: 'uv python install {install}' adds one"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wheelkiln.errors import ConfigError
@@ -22,7 +22,10 @@ class PlannedSource:
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """A job as 'plan --format json' tells it: image is the reference of its image, estimate is in seconds."""
+    """A job as 'plan --format json' tells it: image is the reference of its image, estimate is in seconds.
+
+    host is the configured machine that it would run on, if all answer; empty for this one.
+    """
 
     id: str
     project: str
@@ -34,6 +37,7 @@ class PlannedJob:
     namespace: str
     emulated: bool
     estimate: float | None
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,10 @@ class PlanDocument:
     shards: tuple[Shard, ...] = ()
 
 
-def make_document(plans: Sequence[Plan], shards: tuple[Shard, ...] = ()) -> PlanDocument:
-    """Put plans together; images and notices that several have are told once."""
+def make_document(
+    plans: Sequence[Plan], shards: tuple[Shard, ...] = (), hosts: Mapping[str, str] | None = None
+) -> PlanDocument:
+    """Put plans together; images and notices that several have are told once. hosts are those of jobs, by id."""
     return PlanDocument(
         format=PLAN_FORMAT,
         sources=tuple(PlannedSource(plan.project, plan.version, plan.variant) for plan in plans),
@@ -66,6 +72,7 @@ def make_document(plans: Sequence[Plan], shards: tuple[Shard, ...] = ()) -> Plan
                 job.namespace,
                 job.emulated,
                 job.estimate,
+                (hosts or {}).get(job.id, ""),
             )
             for plan in plans
             for job in plan.jobs

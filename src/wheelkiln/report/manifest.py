@@ -102,6 +102,8 @@ class ManifestJob:
     from_store: bool = False
     cold_rebuild: ColdRebuild | None = None
     memory: int | None = None
+    host: str = ""
+    emulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,15 @@ class ManifestShard:
 
 
 @dataclass(frozen=True, slots=True)
+class ManifestHost:
+    """A configured machine that answered: its architecture, and the version of its docker."""
+
+    name: str
+    architecture: str
+    docker: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """shards are those that it has the jobs of, empty where a run was not parted."""
 
@@ -141,6 +152,8 @@ class Manifest:
     seconds: float
     sharing: Sharing = field(default_factory=Sharing)
     shards: tuple[ManifestShard, ...] = ()
+    hosts: tuple[ManifestHost, ...] = ()
+    emulators: dict[str, str] = field(default_factory=dict)
 
 
 def make_manifest(
@@ -182,6 +195,8 @@ def make_manifest(
         seconds=result.seconds,
         sharing=result.sharing,
         shards=shards,
+        hosts=tuple(ManifestHost(host.name, host.machine, host.engine.version) for host in run.first.hosts),
+        emulators=dict(result.emulators),
     )
 
 
@@ -242,4 +257,6 @@ def _make_job(outcome: Outcome, image: str) -> ManifestJob:
         from_store=outcome.from_store,
         remote=outcome.remote,
         memory=outcome.memory,
+        host=outcome.host,
+        emulated=outcome.emulated,
     )

@@ -44,12 +44,16 @@ def plan_table(plan: PlanDocument, width: int) -> Table:
     if width >= NARROW:
         table.add_column("image", overflow="fold")
         table.add_column("cache namespace", overflow="fold")
+    spread = any(job.host for job in plan.jobs)
+    if spread:
+        table.add_column("host", no_wrap=True)
     numbers = {job_id: str(shard.number) for shard in plan.shards for job_id in shard.jobs}
     if numbers:
         table.add_column("shard", justify="right", no_wrap=True)
     table.add_column("estimate", justify="right", no_wrap=True)
     for job in plan.jobs:
         details = [job.image, job.namespace] if width >= NARROW else []
+        details += [job.host or "this machine"] if spread else []
         details += [numbers[job.id]] if numbers else []
         table.add_row(job.id, *details, format_seconds(job.estimate))
     return table
@@ -78,7 +82,7 @@ def outcome_table(outcomes: Sequence[Outcome], width: int) -> Table:
         if name == "job":
             table.add_column(name, no_wrap=width >= _FOLDS, overflow="fold", min_width=_SHORTEST_JOB)
         else:
-            table.add_column(name, justify="left" if name == "status" else "right", no_wrap=True)
+            table.add_column(name, justify="left" if name in ("host", "status") else "right", no_wrap=True)
     for outcome in outcomes:
         cells = _cells(outcome, columns) | {_CACHE: format_cache(outcome.statistics, links=links)}
         table.add_row(*(cells[name] for name in columns), style=None if outcome.good else _STYLES[outcome.status])
@@ -96,8 +100,9 @@ def _columns(outcomes: Sequence[Outcome], width: int) -> list[str]:
         return ["job", "status", "total"]
     if width < NARROW:
         return ["job", "status", "size", "total", _CACHE]
+    host = ["host"] if any(outcome.host for outcome in outcomes) else []
     stages = [name for name in _SHOWN_STAGES if any(name in _stages(outcome) for outcome in outcomes)]
-    return ["job", "status", "size", *stages, "rest", "total", _CACHE]
+    return ["job", *host, "status", "size", *stages, "rest", "total", _CACHE]
 
 
 def _cells(outcome: Outcome, columns: Sequence[str]) -> dict[str, str]:
@@ -106,6 +111,7 @@ def _cells(outcome: Outcome, columns: Sequence[str]) -> dict[str, str]:
     rest = outcome.seconds - sum(seconds.get(name, 0.0) for name in columns)
     return {name: format_seconds(seconds.get(name)) for name in columns} | {
         "job": outcome.job.id,
+        "host": outcome.host or ("this machine" if ran else "-"),
         "status": outcome.status.value,
         "size": format_size(outcome.wheel.size) if outcome.wheel else "-",
         "rest": format_seconds(rest) if ran else "-",

@@ -52,7 +52,8 @@ def format_outcome(outcome: Outcome) -> str:
     job_id = outcome.job.id
     match outcome.status:
         case Status.BUILT:
-            return f"{job_id}: built in {format_seconds(outcome.seconds)}, {format_cache(outcome.statistics)}"
+            where = f" on {outcome.host}" if outcome.host else ""
+            return f"{job_id}: built{where} in {format_seconds(outcome.seconds)}, {format_cache(outcome.statistics)}"
         case Status.REUSED:
             return f"{job_id}: unchanged since it was built{', from the wheel store' if outcome.from_store else ''}"
         case Status.COVERED:

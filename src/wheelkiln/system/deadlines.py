@@ -31,10 +31,11 @@ class BoundedRunner:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        stdin: Path | None = None,
     ) -> Completed:
         left = max(_LEAST_SECONDS, self._end - _LEAST_SECONDS - time.monotonic())
         bounded = left if timeout is None else min(timeout, left)
-        return self._runner.capture(argv, cwd=cwd, env=env, timeout=bounded)
+        return self._runner.capture(argv, cwd=cwd, env=env, timeout=bounded, stdin=stdin)
 
     def stream(
         self,

@@ -164,8 +164,6 @@ def _engine_remedy(engine: EngineReading) -> str:
     name = engine.name.value
     if not engine.installed:
         return "Install docker or podman; one of them is enough."
-    if "DOCKER_HOST" in engine.trouble:
-        return "Unset DOCKER_HOST, or run wheelkiln on that machine."
     if "permission denied" in engine.trouble.lower():
         return f"Let this user reach {name}'s socket: its group, or rootless mode."
     return f"Start it; '{name} info' shows the whole reason."

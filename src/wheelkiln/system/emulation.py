@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.process import Runner
 
-__all__ = ["advise_emulator", "read_emulated", "register_emulator"]
+__all__ = ["advise_emulator", "emulator_of", "read_emulated", "register_emulator"]
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 EMULATORS = ("/usr/bin/qemu-{arch}-static", "/usr/bin/qemu-{arch}", "/usr/local/bin/qemu-{arch}-static")
+_SECONDS = 10.0
 _ELF: Mapping[str, bytes] = {"x86_64": b"\x3e\x00", "aarch64": b"\xb7\x00"}
 """The ``e_machine`` field of an ELF file (System V ABI: x86-64 62, AArch64 183)."""
 
@@ -39,6 +41,21 @@ def _handlers(binfmt: Path) -> Iterable[Path]:
         return sorted(binfmt.glob("qemu-*"))
     except OSError:
         return ()
+
+
+def emulator_of(arch: str, runner: Runner, binfmt: Path = BINFMT) -> str:
+    """Return name and version of the emulator that the kernel uses for an architecture, as far as they can be told.
+
+    The kernel holds the program open (flag F): its file may be another by now, or on no path of this machine.
+    """
+    try:
+        lines = (binfmt / f"qemu-{arch}").read_text(encoding="utf-8").splitlines()
+        program = next(line.partition(" ")[2] for line in lines if line.startswith("interpreter "))
+        done = runner.capture([program, "--version"], timeout=_SECONDS)
+    except (OSError, StopIteration, EnvironmentProblem):
+        return f"qemu-{arch} of unknown version"
+    found = re.search(r"version (\S+)", done.stdout)
+    return f"{Path(program).name} {found[1]}" if found else f"{Path(program).name} of unknown version"
 
 
 def advise_emulator(arch: str) -> str:

@@ -72,17 +72,23 @@ class ContainerUser:
 
 @dataclass(frozen=True, slots=True)
 class ContainerEngine:
-    """An engine that answered: its name, version, whether it runs without root, and how it builds images."""
+    """An engine that answered: its name, version, whether it runs without root, and how it builds images.
+
+    elsewhere says that it is on another machine, or has to be taken for one: it cannot mount directories of this one.
+    host is the name of the configured host that it is, empty for the user's own engine.
+    """
 
     name: EngineName
     version: str
     rootless: bool
     can_build: bool
     runner: Runner
+    elsewhere: bool = False
+    host: str = ""
 
-    def run(self, *argv: str, timeout: float | None = None) -> Completed:
+    def run(self, *argv: str, timeout: float | None = None, stdin: Path | None = None) -> Completed:
         """Run one engine command to its end."""
-        return self.runner.capture([*self.program, *argv], timeout=timeout)
+        return self.runner.capture([*self.program, *argv], timeout=timeout, stdin=stdin)
 
     @property
     def program(self) -> tuple[str, ...]:
@@ -105,10 +111,13 @@ class ContainerEngine:
 
         root becomes the image's builder. Others keep their numbers; a rootless podman maps them with
         ``--userns=keep-id`` (podman-run(1)), and in a rootless docker the container's root is the invoking user. In
-        place, everybody stays who they are.
+        place, everybody stays who they are. Elsewhere nothing of this machine is mounted, and the image's builder
+        serves all.
         """
         if self.name is EngineName.NONE:
             return ContainerUser((), None)
+        if self.elsewhere:
+            return ContainerUser((f"--user={BUILDER_UID}:{BUILDER_UID}",), (BUILDER_UID, BUILDER_UID))
         if self.rootless and self.name is EngineName.DOCKER:
             return ContainerUser(("--user=0:0",), None, is_builder=False)
         if host.uid == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,10 @@ _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 @dataclass(frozen=True, slots=True)
 class LocalImage:
-    """A local image: its content digest, architecture by the kernel's name, labels, size in bytes and creation."""
+    """A local image: its content digest, architecture by the kernel's name, labels, size in bytes and creation.
+
+    id is the engine's own: of one image it differs between engines that keep images differently. content does not.
+    """
 
     reference: str
     id: str
@@ -26,6 +30,7 @@ class LocalImage:
     labels: Mapping[str, str] = field(default_factory=dict)
     size: int = 0
     created: str = ""
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,18 @@ class ImageStore:
             )
         return str(json.loads(index.read_text(encoding="utf-8"))["manifests"][0]["digest"])
 
+    def save_archive(self, reference: str, archive: Path) -> None:
+        """Write an image to a file that load_archive reads, on any engine of the same kind."""
+        done = self.engine.run("save", "--output", str(archive), reference)
+        if not done.ok:
+            raise EnvironmentProblem(f"{self.engine.name} could not save {reference}: {done.last_line}")
+
+    def load_archive(self, archive: Path) -> None:
+        """Take in an image, with its name."""
+        done = self.engine.run("load", "--quiet", "--input", str(archive))
+        if not done.ok:
+            raise EnvironmentProblem(f"{self.engine.name} could not take in an image: {done.last_line}")
+
     def tag(self, reference: str, name: str) -> None:
         """Give an image another name."""
         done = self.engine.run("tag", reference, name)
@@ -107,7 +124,15 @@ def _read_image(reference: str, table: Mapping[str, Any]) -> LocalImage:
         labels={str(key): str(value) for key, value in (config.get("Labels") or table.get("Labels") or {}).items()},
         size=int(table.get("Size") or 0),
         created=str(table.get("Created", "")),
+        content=_content_of(table),
     )
+
+
+def _content_of(table: Mapping[str, Any]) -> str:
+    """Return a digest of an image's layers, which are named by what they hold, and of the time when it was made."""
+    layers = (table.get("RootFS") or {}).get("Layers") or []
+    told = [*map(str, layers), str(table.get("Created", ""))]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest() if layers else ""
 
 
 def _read_layers(text: str) -> Iterator[Layer]:

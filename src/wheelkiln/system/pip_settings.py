@@ -7,7 +7,7 @@ import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -23,7 +23,8 @@ _NAME = "pip.conf"
 class PipSettings:
     """What pip's files and ``PIP_*`` variables say together; empty means pip's default. Values may hold secrets.
 
-    first_index_urls are no settings of pip: they are the project's own, asked before all others.
+    first_index_urls are no settings of pip: they are the project's own, asked before all others. carried is a directory
+    of packages in a container that cannot see those of this machine.
     """
 
     index_url: str = ""
@@ -34,6 +35,7 @@ class PipSettings:
     proxy: str = ""
     no_index: bool = False
     first_index_urls: tuple[str, ...] = ()
+    carried: str = ""
 
     def local_directories(self) -> tuple[Path, ...]:
         """The existing local directories among the indexes and find-links: a container needs them mounted.
@@ -56,6 +58,16 @@ class PipSettings:
             proxy=self.proxy,
             no_index=self.no_index,
             first_index_urls=tuple(filter(_present, self.first_index_urls)),
+        )
+
+    def without_local(self) -> PipSettings:
+        """Drop all places on this machine, for a container elsewhere; what was carried there stands for them."""
+        return replace(
+            self,
+            index_url="" if is_local(self.index_url) else self.index_url,
+            extra_index_urls=tuple(url for url in self.extra_index_urls if not is_local(url)),
+            find_links=(*(place for place in self.find_links if not is_local(place)), *filter(None, [self.carried])),
+            first_index_urls=tuple(url for url in self.first_index_urls if not is_local(url)),
         )
 
 

@@ -21,7 +21,7 @@ from wheelkiln.system.host import CA_VARIABLES, HostFacts
 from wheelkiln.system.in_place_facts import find_own_interpreters, is_our_image
 from wheelkiln.system.interpreters import Interpreter, find_interpreters
 from wheelkiln.system.pip_settings import read_pip_settings
-from wheelkiln.system.process import Runner, mask_secrets
+from wheelkiln.system.process import Runner
 from wheelkiln.system.reach import Reach, place_of, reach_index, reach_url, send_request, silent
 
 __all__ = [
@@ -163,7 +163,7 @@ def read_machine(
     bundle = str(host.ca_bundle) if host.ca_bundle else None
     registry = image.partition("/")[0]
     engines = [
-        Pending(partial(_read_engine, probes, host, name, engine_end), _lost_engine(name)) for name in CONTAINER_ENGINES
+        Pending(partial(_read_engine, probes, name, engine_end), _lost_engine(name)) for name in CONTAINER_ENGINES
     ]
     reach = Pending(partial(reach_url, probes.request, f"https://{registry}/v2/", bundle), silent(registry))
     indexes: Pending[tuple[Reach, ...]] = Pending(
@@ -194,13 +194,9 @@ def default_index() -> str:
     return str(PackageFinder().sources[0]["url"])
 
 
-def _read_engine(probes: Probes, host: HostFacts, name: EngineName, end: float) -> EngineReading:
+def _read_engine(probes: Probes, name: EngineName, end: float) -> EngineReading:
     if not probes.has_program(name):
         return EngineReading(name, installed=False, trouble="not installed")
-    address = host.environ.get("DOCKER_HOST", "") if name is EngineName.DOCKER else ""
-    if address and not address.startswith("unix://"):
-        trouble = f"DOCKER_HOST is {mask_secrets(address)}: another machine cannot mount this one's caches"
-        return EngineReading(name, installed=True, trouble=trouble)
     runner = BoundedRunner(probes.runner, end)
     try:
         engine = probe_engine(runner, name)

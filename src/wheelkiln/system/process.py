@@ -58,10 +58,12 @@ class Runner(Protocol):
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        stdin: Path | None = None,
     ) -> Completed:
         """Run argv to its end and return what it printed.
 
-        timeout is in seconds. Raise EnvironmentProblem when the program is not there or takes longer.
+        timeout is in seconds, stdin a file that it reads; without one it reads nothing. Raise EnvironmentProblem when
+        the program is not there or takes longer.
         """
         ...
 
@@ -109,18 +111,14 @@ class ProcessRunner:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        stdin: Path | None = None,
     ) -> Completed:
         self._note(argv)
         try:
-            done = subprocess.run(
-                list(argv),
-                cwd=cwd,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-                timeout=timeout,
-            )
+            with (stdin or Path(os.devnull)).open("rb") as given:
+                done = subprocess.run(
+                    list(argv), cwd=cwd, env=env, stdin=given, capture_output=True, check=False, timeout=timeout
+                )
         except subprocess.TimeoutExpired as error:
             raise EnvironmentProblem(f"'{argv[0]}' did not answer within {timeout:.0f} seconds") from error
         except OSError as error:

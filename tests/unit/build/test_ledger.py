@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from wheelkiln.build.outcome import Outcome, StageSeconds, Status, WheelFile
 from wheelkiln.build.request import JobInputs
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.errors import EnvironmentProblem
+from wheelkiln.plan.emulation import measure_slowdowns
 
 _WHEEL = WheelFile("kern-1.2-cp312-cp312-x.whl", "a" * 64, 100)
 
@@ -151,3 +153,19 @@ def test_what_a_job_was_last_built_from(tmp_path: Path) -> None:
     ledger.remember_inputs("kern", "cp312", JobInputs("s", "2"))
     ledger.remember_inputs("other", "cp312", JobInputs("t", "3"))
     assert ledger.last_inputs("kern") == {"cp312": JobInputs("s", "2")}
+
+
+def test_builds_that_compiled_everything_tell_what_emulation_costs(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+
+    def build(name: str, seconds: float, **changes: Any) -> None:
+        statistics = changes.pop("statistics", CompileStatistics(misses=3))
+        outcome = Outcome(make_job(name), Status.BUILT, seconds=seconds, statistics=statistics, **changes)
+        ledger.record("k", "kern", "1", outcome, 1.0, run=f"run-{seconds}")
+
+    assert ledger.timed_builds() == ()
+    build("cp312-manylinux_x86_64", 10.0)
+    build("cp312-manylinux_aarch64", 60.0, emulated=True)
+    build("cp312-manylinux_x86_64", 1.0, statistics=CompileStatistics(hits=3))
+    build("cp312-manylinux_aarch64", 9.0, host="graviton")
+    assert measure_slowdowns(ledger.timed_builds()) == {"aarch64": 6.0}

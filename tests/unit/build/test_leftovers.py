@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import Answer, FakeRunner
-from tests.values import make_engine
 from wheelkiln.build.leftovers import remove_leftovers_of_dead_runs
 from wheelkiln.cache.presence import run_lock
 from wheelkiln.system.locks import exclusive, scratch_directory
@@ -17,7 +15,7 @@ _OLD = time.time() - 3600
 
 
 def _clean(root: Path, run_id: str = "me") -> None:
-    remove_leftovers_of_dead_runs(make_engine(FakeRunner({"docker ps -a": Answer()})), root, run_id)
+    remove_leftovers_of_dead_runs(root, run_id)
 
 
 def _hold(root: Path, run_id: str) -> AbstractContextManager[None]:

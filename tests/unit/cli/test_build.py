@@ -8,22 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeRunner
 from tests.unit.cache.values import make_call, make_record
-from tests.values import make_engine, make_facts, make_host, make_inputs, make_request
+from tests.values import make_inputs, make_request
 from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.outcome import Gate, GateVerdict, Outcome, RunResult, Status, WheelFile
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.cache.records import keep_record
 from wheelkiln.cache.statistics import CompileStatistics
-from wheelkiln.cli.build import _finish, _print_opening, _refuse_remote
-from wheelkiln.cli.options import LocatedSource
+from wheelkiln.cli.build import _finish, _print_opening
 from wheelkiln.cli.shards import take_asked_shard
-from wheelkiln.config.load import parse_config
-from wheelkiln.errors import BuildError, CacheGateError, EnvironmentProblem
-from wheelkiln.source.spec import DirectorySource
-from wheelkiln.system.engine import EngineName
-from wheelkiln.system.process import ProcessRunner
+from wheelkiln.errors import BuildError, CacheGateError
 
 
 @pytest.fixture
@@ -150,25 +144,3 @@ def test_the_opening_says_what_reaches_the_container(
         "instead of the directory's 3.9 KiB (75 % less)",
         "kern 1.2: 1 job, docker 26.1.5; an sdist of 1000 Bytes reaches the container",
     ]
-
-
-def _located(address: str) -> LocatedSource:
-    return LocatedSource(
-        spec=DirectorySource(Path("/x")),
-        facts=make_facts(),
-        prepared=None,
-        loaded=parse_config({}),
-        host=make_host(environ={"DOCKER_HOST": address}),
-        runner=ProcessRunner(),
-        origin="kern",
-    )
-
-
-def test_an_engine_elsewhere_is_refused() -> None:
-    with pytest.raises(EnvironmentProblem, match="DOCKER_HOST is ssh://\\*\\*\\*@host"):
-        _refuse_remote(_located("ssh://ci@host"), make_engine(FakeRunner()))
-
-
-@pytest.mark.parametrize(("address", "name"), [("", "docker"), ("unix:///run/d.sock", "docker"), ("ssh://h", "podman")])
-def test_an_engine_here_is_not(address: str, name: str) -> None:
-    _refuse_remote(_located(address), make_engine(FakeRunner(), name=EngineName(name)))

@@ -150,6 +150,7 @@ def test_what_was_built_is_told_to_programs(directory: Path, capsys: pytest.Capt
         "origin": "built",
         "tools": [["ccache", "4.13.6"]],
         "toolchain": "gcc 14.2.1 sve2",
+        "host": "",
     }
 
 

@@ -190,7 +190,7 @@ def test_wrong_values_are_refused(table: dict[str, Any], key: str) -> None:
             }
         },
         {"libc": ["musllinux", "manylinux"], "musl-policy": "musllinux_1_1"},
-        {"hosts": {"graviton": {"docker": "ssh://ci@graviton", "arch": ["aarch64"]}}},
+        {"hosts": {"g": {"docker": "ssh://ci@g", "arch": ["aarch64"], "slots": 3, "certificates": "~/c"}}},
         {"cache": {"max-size": "1.5Gi"}},
         {"repair": {"exclude": ["libcuda.so.*", "lib[ab]?.so"]}},
         {"repair": {"library-dirs": ["kern/..lib", "/abs/../x"]}},

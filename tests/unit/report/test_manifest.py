@@ -95,6 +95,8 @@ def test_what_was_built_from_what() -> None:
             "from_store": False,
             "cold_rebuild": None,
             "memory": 190_000_000,
+            "host": "",
+            "emulated": False,
         }
     ]
     assert [skip["id"] for skip in manifest["skipped"]] == ["cp312-manylinux_x86_64", "cp314-manylinux_x86_64"]

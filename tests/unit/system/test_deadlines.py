@@ -22,6 +22,7 @@ class NotingRunner:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        stdin: Path | None = None,
     ) -> Completed:
         self.timeouts.append(timeout)
         return Completed(tuple(argv), 0, "", "")

@@ -108,7 +108,6 @@ def test_with_an_engine_nothing_is_said_of_builds_without() -> None:
     ("trouble", "remedy"),
     [
         ("permission denied while trying to connect", "socket"),
-        ("DOCKER_HOST is ssh://x: another machine", "Unset DOCKER_HOST"),
         ("Cannot connect to the Docker daemon", "Start it"),
     ],
 )
