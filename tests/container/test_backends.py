@@ -16,6 +16,7 @@ import pytest
 
 from wheelkiln.source.edition import Publication, make_edition
 from wheelkiln.source.prepare import describe_sdist
+from wheelkiln.system.host import read_host
 
 _PROJECT = """
 [project]
@@ -191,7 +192,14 @@ CASES = {
 def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     home = tmp_path_factory.mktemp("home")
     identity = {f"GIT_{who}_{what}": "x@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    return dict(os.environ) | identity | {"SOURCE_DATE_EPOCH": "1700000000", "CARGO_TARGET_DIR": str(home / "cargo")}
+    bundle = read_host().ca_bundle
+    trusted = {"SSL_CERT_FILE": str(bundle)} if bundle else {}
+    return (
+        dict(os.environ)
+        | trusted
+        | identity
+        | {"SOURCE_DATE_EPOCH": "1700000000", "CARGO_TARGET_DIR": str(home / "cargo")}
+    )
 
 
 def _run(environ: Mapping[str, str], cwd: Path, *command: str) -> None:
