@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -120,6 +121,11 @@ def _build_sdist(path: Path, host: HostFacts, runner: Runner, work_dir: Path, ep
         env=env,
     )
     made = sorted(out.glob("*.tar.gz"))
+    if status != 0 and any(os.strerror(errno.ENOSPC) in line for line in lines):
+        raise EnvironmentProblem(
+            f"there is no space left in {work_dir}, where the sdist of {path} is made",
+            hint="Free some, or choose another place with [tool.wheelkiln.cache] dir.",
+        )
     if status != 0 or len(made) != 1:
         tail = "\n".join(f"  | {mask_secrets(line)}" for line in lines[-_KEPT_LINES:])
         raise BuildError(
