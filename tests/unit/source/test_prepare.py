@@ -98,6 +98,13 @@ def test_a_failed_sdist_shows_its_end_without_secrets(tmp_path: Path) -> None:
     assert lines[1:] == [f"  | line {number}" for number in range(21, 50)] + ["  | cannot reach https://***@host/"]
 
 
+def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
+    output = "Traceback (most recent call last):\nOSError: [Errno 28] No space left on device\n"
+    script: dict[str, Script] = {"git": Answer(returncode=1), _BUILD: Answer(output, returncode=1)}
+    with pytest.raises(EnvironmentProblem, match="no space left in .*/work, where the sdist"):
+        _prepare(DirectorySource(_project(tmp_path / "tree")), tmp_path, script)
+
+
 def test_a_success_without_an_sdist_is_a_failure(tmp_path: Path) -> None:
     script: dict[str, Script] = {"git": Answer(returncode=1), _BUILD: Answer()}
     with pytest.raises(BuildError, match="could not be built"):
