@@ -53,17 +53,21 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """wheelkiln's command line against one engine, with a cache directory of the test session."""
+    """wheelkiln's command line against one engine, with a cache directory of the test session.
+
+    keep_failed limits what failed jobs leave in the engine for a look: nothing, for tests that do not look.
+    """
 
     engine: str
     cache: Path
     place: Path
+    keep_failed: str = "off"
 
     def start(self, *arguments: str, cwd: Path | None = None, **environ: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "wheelkiln", *arguments],
             cwd=cwd or self.place,
-            env=clean_environment() | environ,
+            env=clean_environment() | {"WHEELKILN_CONTAINER_KEEP_FAILED": self.keep_failed} | environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

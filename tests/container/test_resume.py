@@ -8,13 +8,21 @@ import pty
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.container.conftest import Tool, clean_environment, manifest, wait_for
 
 THREE = ("--python", "cp311", "--python", "cp312", "--python", "cp313")
 JOB = "cp312-manylinux_x86_64"
+
+
+@pytest.fixture
+def tool(tool: Tool) -> Tool:
+    return replace(tool, keep_failed="5G")
 
 
 def _states(tool: Tool) -> list[str]:

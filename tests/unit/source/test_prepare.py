@@ -101,7 +101,7 @@ def test_a_failed_sdist_shows_its_end_without_secrets(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
     output = "Traceback (most recent call last):\nOSError: [Errno 28] No space left on device\n"
     script: dict[str, Script] = {"git": Answer(returncode=1), _BUILD: Answer(output, returncode=1)}
-    with pytest.raises(EnvironmentProblem, match="no space left in .*/work, where the sdist"):
+    with pytest.raises(EnvironmentProblem, match=r"no space left in .*/work, where the sdist"):
         _prepare(DirectorySource(_project(tmp_path / "tree")), tmp_path, script)
 
 
