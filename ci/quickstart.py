@@ -82,7 +82,6 @@ def install_and_import(manifest: dict[str, Any], name: str) -> None:
         if job["wheel"] is None:
             continue
         tag = job["identifier"].partition("-")[0]
-        image = next(image for image in manifest["images"] if image["name"] == job["image"])
         script = (
             f"/opt/python/{tag}-{tag}/bin/python -m venv /tmp/fresh && "
             '/tmp/fresh/bin/pip install -q --disable-pip-version-check --no-index --no-deps "/wheels/$1" && '
@@ -90,7 +89,7 @@ def install_and_import(manifest: dict[str, Any], name: str) -> None:
             "module = importlib.import_module(sys.argv[1]); "
             "print(sys.version.split()[0], 'imported', module.__name__, 'from', module.__file__)\" \"$2\""
         )
-        command = [engine, "run", "--rm", "--network=none", f"--volume={WHEELHOUSE}:/wheels:ro", image["reference"]]
+        command = [engine, "run", "--rm", "--network=none", f"--volume={WHEELHOUSE}:/wheels:ro", job["image"]]
         subprocess.run([*command, "bash", "-c", script, "bash", job["wheel"]["name"], name], check=True)
 
 
