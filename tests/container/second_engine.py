@@ -81,4 +81,7 @@ def second_engine(place: Path) -> Iterator[SecondEngine]:
     finally:
         engine.stop()
         subprocess.run(["ip", "link", "delete", _BRIDGE], check=False)
+        mounted = [line.split()[1] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
+        for mount in sorted((it for it in mounted if it.startswith(f"{place}/")), reverse=True):  # a killed one's
+            subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
         shutil.rmtree(place / "data", ignore_errors=True)
