@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
@@ -18,6 +17,7 @@ from wheelkiln.cache.records import read_latest_record
 from wheelkiln.cache.settings import ignored_options, parse_size
 from wheelkiln.cache.sharing import count_sharing
 from wheelkiln.plan.model import Job
+from wheelkiln.plan.placement import group_of, keeps_pythons_apart
 
 __all__ = ["budget_of", "kind_of", "make_schedule", "needs_of", "parallelism_of", "sharing_pays"]
 
@@ -100,14 +100,9 @@ def parallelism_of(request: BuildRequest, job: Job, tools: Mapping[str, str], *,
 
 
 def kind_of(request: BuildRequest, job: Job) -> Hashable:
-    """Jobs of one kind have the same image, cache namespace and flags: what one compiles, the others may find.
-
-    Flags of CMake and Meson do not come from the interpreter, and one setting makes the others alike; else code for
-    CPython before 3.12 is compiled with other flags than code for later ones.
-    """
-    own_flags = request.source.facts.backend.name.partition(".")[0] in ("scikit_build_core", "mesonpy")
-    apart = not own_flags and request.config.cache.share_between_pythons != "flags"
-    return _image(request, job), job.namespace, apart and _is_before_312(job)
+    """Jobs of one kind are of one group and have the very same image: what one compiles, the others may find."""
+    apart = keeps_pythons_apart(request.config, request.source.facts)
+    return _image(request, job), group_of(job, pythons_apart=apart)
 
 
 def sharing_pays(request: BuildRequest, jobs: Sequence[Job]) -> bool:
@@ -137,8 +132,3 @@ def _names(requires: Iterable[str]) -> Iterable[str]:
             yield canonicalize_name(Requirement(text).name)
         except InvalidRequirement:
             continue
-
-
-def _is_before_312(job: Job) -> bool:
-    version = re.match(r"cp3(\d+)", job.identifier)
-    return version is not None and int(version[1]) < 12  # noqa: PLR2004 - its CFLAGS have -fwrapv
