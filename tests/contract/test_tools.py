@@ -17,7 +17,7 @@ from tests.archives import write_wheel
 from wheelkiln.build.stages import _STARTS
 from wheelkiln.system.pip_settings import PipSettings, read_pip_settings
 from wheelkiln.system.process import ProcessRunner
-from wheelkiln.verify.tags import check_wheel
+from wheelkiln.verify.checks import Expectation, check_wheel
 
 _REQUIREMENTS = Path(__file__).parents[2] / "manylinux" / "requirements"
 
@@ -106,9 +106,7 @@ def test_pip_shows_its_configuration_as_we_read_it(tmp_path: Path, monkeypatch: 
 def test_auditwheel_reads_a_real_wheel_of_no_library(tmp_path: Path) -> None:
     """A wheel without an ELF file is not a platform wheel for auditwheel: a finding, not a crash."""
     path = write_wheel(tmp_path, "kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl")
-    found = check_wheel(
-        path, project="kern", version="1.2", identifier="cp312-manylinux_x86_64", runner=ProcessRunner()
-    )
+    found = check_wheel(path, Expectation("kern", "1.2", "cp312-manylinux_x86_64"), ProcessRunner())
     assert [finding.code for finding in found] == ["symbols"]
 
 
@@ -135,9 +133,7 @@ def test_auditwheel_tells_a_wheel_for_musl_by_its_libraries(tmp_path: Path, libr
     subprocess.run([*link, "-x", "none", "-Wl,--no-as-needed", str(tmp_path / library), "-o", str(module)], check=True)
     name = "kern-1.2-cp312-cp312-musllinux_1_2_x86_64.whl"
     path = write_wheel(tmp_path, name, files={"kern/_k.cpython-312-x86_64-linux-musl.so": module.read_bytes()})
-    found = check_wheel(
-        path, project="kern", version="1.2", identifier="cp312-musllinux_x86_64", runner=ProcessRunner()
-    )
+    found = check_wheel(path, Expectation("kern", "1.2", "cp312-musllinux_x86_64"), ProcessRunner())
     assert [finding.code for finding in found] == codes
 
 

@@ -11,7 +11,7 @@ from wheelkiln.build.variant_label import properties_of
 __all__ = ["digest_configuration"]
 
 _SELECTING = {"python", "arch", "libc", "variants"}
-_MACHINES_OWN = {"jobs", "cache", "hosts", "index", "find_links"}
+_MACHINES_OWN = {"jobs", "cache", "hosts", "index", "find_links", "verify"}
 _OF_THE_MAKING = {"repository", "cache_from", "builder", "attestations", "mirror", "download_mirror", "labels"}
 
 

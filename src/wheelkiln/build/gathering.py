@@ -18,7 +18,8 @@ from wheelkiln.build.outcome import WheelFile
 from wheelkiln.errors import VerificationError
 from wheelkiln.system.files import naming_storage_errors, new_file_mode, remove_leftovers, sha256_of
 from wheelkiln.system.process import Runner
-from wheelkiln.verify.tags import check_wheel
+from wheelkiln.verify.checks import Expectation, check_wheel
+from wheelkiln.verify.findings import Severity
 
 __all__ = ["Claim", "gather_wheels"]
 
@@ -117,10 +118,8 @@ def _check(wheels: Mapping[Path, Claim], runner: Runner, width: int) -> list[str
     """Check each wheel as before it landed the first time: name, metadata, tags, symbols, stable ABI."""
 
     def check(path: Path, claim: Claim) -> list[str]:
-        found = check_wheel(
-            path, project=claim.project, version=claim.version, identifier=claim.identifier, runner=runner
-        )
-        return [f"{claim.place / path.name}: {finding.message}" for finding in found]
+        found = check_wheel(path, Expectation(claim.project, claim.version, claim.identifier), runner)
+        return [f"{claim.place / path.name}: {it.message}" for it in found if it.severity is Severity.ERROR]
 
     with ThreadPoolExecutor(max_workers=width) as pool:
         return [fault for faults in pool.map(check, wheels.keys(), wheels.values()) for fault in faults]

@@ -44,7 +44,8 @@ from wheelkiln.plan.model import Job
 from wheelkiln.system.files import land_file, naming_storage_errors, sha256_of
 from wheelkiln.system.orphans import RUN_VARIABLE
 from wheelkiln.system.process import mask_secrets
-from wheelkiln.verify.tags import check_wheel
+from wheelkiln.verify.checks import Expectation, check_wheel
+from wheelkiln.verify.findings import Severity
 
 __all__ = ["JobResult", "run_job"]
 
@@ -223,14 +224,10 @@ def _failed(request: BuildRequest, job: Job, log: _Log) -> Outcome:
 
 
 def _check_and_land(request: BuildRequest, job: Job, wheel: Path, may_land: MayLand) -> Outcome:
-    findings = check_wheel(
-        wheel,
-        project=request.source.facts.name,
-        version=request.source.facts.version,
-        identifier=job.identifier,
-        runner=request.engine.runner,
-    )
-    if findings:
+    facts = request.source.facts
+    expected = Expectation.of_job(request.config.verify, facts.name, facts.version, job.identifier)
+    findings = check_wheel(wheel, expected, request.engine.runner)
+    if any(finding.severity is Severity.ERROR for finding in findings):
         excerpt = tuple(plain_text(f"{finding.code}: {finding.message}") for finding in findings)
         hint = next((finding.hint for finding in findings if finding.hint), "The wheel was not kept.")
         message = plain_text(f"{wheel.name} is not what it claims to be")

@@ -28,6 +28,7 @@ from wheelkiln.config.fields import (
 )
 from wheelkiln.config.remote import parse_remote
 from wheelkiln.config.variants import VariantConfig
+from wheelkiln.config.verify import VerifyConfig
 
 __all__ = [
     "BuilderConfig",
@@ -284,6 +285,7 @@ class Config(Section):
     cache: CacheConfig = CacheConfig()
     container: ContainerConfig = ContainerConfig()
     repair: RepairConfig = RepairConfig()
+    verify: VerifyConfig = VerifyConfig()
     variants: dict[VariantName, VariantConfig] = {}
     """Variants by name: what is built, and how it is published. With none, the project is built once, as it is. With
     some, just these are; a variant named `default` is the project as it is, where that is wanted as well."""

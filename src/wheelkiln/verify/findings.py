@@ -15,10 +15,11 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault of one subject, with a stable code."""
+    """One fault of one subject, with the stable code of its rule; details are lines such as the functions it is in."""
 
     code: str
     severity: Severity
     subject: str
     message: str
     hint: str = ""
+    details: tuple[str, ...] = ()

@@ -6,11 +6,9 @@ import json
 import lzma
 import re
 import sys
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from email.parser import Parser
 from pathlib import Path, PurePosixPath
 
@@ -22,12 +20,12 @@ from wheelkiln.system.process import Runner
 from wheelkiln.verify.findings import Finding, Severity
 from wheelkiln.verify.variant_label import read_label, split_label
 
-__all__ = ["check_wheel", "serves"]
+__all__ = ["UNREADABLE", "check_label", "check_stable_abi", "check_symbols", "check_tags", "serves"]
 
 _GLIBC = re.compile(r"^manylinux_2_(?P<minor>[0-9]+)_(?P<arch>\w+)$")
 _LEGACY_GLIBC = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
 _MAX_METADATA = 16 << 20
-_UNREADABLE = (
+UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -66,40 +64,25 @@ def _is_platform(tag: str, family: str, arch: str) -> bool:
     return tag.startswith(family) and tag.endswith(f"_{arch}")
 
 
-def check_wheel(path: Path, *, project: str, version: str, identifier: str, runner: Runner) -> tuple[Finding, ...]:
-    """Return what is wrong with a wheel that was built for identifier; an empty result means that it may land."""
-    plain, label = split_label(path.name)
-    if label:
-        with tempfile.TemporaryDirectory() as place:
-            stand_in = Path(place) / plain
-            stand_in.symlink_to(path.resolve())  # the tools that are asked do not know such names yet
-            below = check_wheel(stand_in, project=project, version=version, identifier=identifier, runner=runner)
-        return tuple(replace(finding, subject=path.name) for finding in below) or _check_label(path, label)
-    try:
-        name, wheel_version, _, tags = parse_wheel_filename(path.name)
-    except InvalidWheelFilename as error:
-        return (_error("file-name", path, f"the file name is not valid: {error}"),)
-    found = []
-    if name != canonicalize_name(project) or wheel_version != Version(version):
-        found.append(_error("file-name", path, f"the wheel is of {name} {wheel_version}, not {project} {version}"))
-    try:
-        with zipfile.ZipFile(path) as archive:
-            found += _check_members(archive, path)
-            found += _check_metadata(archive, path, name, wheel_version, tags)
-    except _UNREADABLE as error:
-        return (*found, _error("zip", path, f"it is not a readable zip file: {error}"))
-    found += _check_identifier(path, tags, identifier)
-    if not found:
-        found += _check_symbols(path, tags, runner)
-        found += _check_stable_abi(path, tags, runner)
-    return tuple(found)
+def check_tags(
+    archive: zipfile.ZipFile, path: Path, *, project: str = "", version: str = "", identifier: str = ""
+) -> Iterator[Finding]:
+    """Yield what is wrong with names, versions and tags below a valid file name; what is empty is not known."""
+    name, wheel_version, _, tags = parse_wheel_filename(path.name)
+    if project and (name != canonicalize_name(project) or wheel_version != Version(version)):
+        yield _error("file-name", path, f"the wheel is of {name} {wheel_version}, not {project} {version}")
+    yield from _check_members(archive, path)
+    yield from _check_metadata(archive, path, name, wheel_version, tags)
+    if identifier:
+        yield from _check_identifier(path, tags, identifier)
 
 
-def _check_label(path: Path, label: str) -> tuple[Finding, ...]:
+def check_label(path: Path, label: str) -> tuple[Finding, ...]:
+    """Return what is wrong with the variant label of a file name."""
     try:
         with zipfile.ZipFile(path) as archive:
             inside = read_label(archive)
-    except (*_UNREADABLE, AttributeError) as error:
+    except (*UNREADABLE, AttributeError) as error:
         return (_error("variant-label", path, str(error)),)
     if inside != label:
         return (_error("variant-label", path, f"variant.json explains '{inside}', and the file name has '{label}'"),)
@@ -166,25 +149,28 @@ def _check_identifier(path: Path, tags: frozenset[Tag], identifier: str) -> Iter
             )
 
 
-def _check_symbols(path: Path, tags: frozenset[Tag], runner: Runner) -> Iterator[Finding]:
+def check_symbols(path: Path, runner: Runner) -> Iterator[Finding]:
     """Ask auditwheel what the symbols allow: no tag may promise an older system than that.
 
     musl's symbols have no versions, so there auditwheel tells only whether the libraries are those of a policy.
     """
+    platforms = sorted({tag.platform for tag in _tags_of(path)})
+    if platforms == ["any"]:
+        return
     done = runner.capture([sys.executable, "-m", "auditwheel", "show", "--json", str(path)])
     try:
         allowed = str(json.loads(done.stdout)["overall_tag"])
     except (ValueError, KeyError, TypeError):
         yield _error("symbols", path, f"auditwheel could not read it: {done.last_line}")
         return
-    for platform in sorted({tag.platform for tag in tags}):
+    for platform in platforms:
         if _promises_more(platform, allowed):
             yield _error("symbols", path, f"the tag '{platform}' promises more than its symbols allow ({allowed})")
 
 
-def _check_stable_abi(path: Path, tags: frozenset[Tag], runner: Runner) -> Iterator[Finding]:
+def check_stable_abi(path: Path, runner: Runner) -> Iterator[Finding]:
     """Ask abi3audit whether a wheel that claims the stable ABI keeps to it."""
-    if not any(tag.abi == "abi3" for tag in tags):
+    if not any(tag.abi == "abi3" for tag in _tags_of(path)):
         return
     done = runner.capture([sys.executable, "-m", "abi3audit", "--strict", "--report", str(path)])
     if not done.ok:
@@ -194,6 +180,10 @@ def _check_stable_abi(path: Path, tags: frozenset[Tag], runner: Runner) -> Itera
             f"abi3audit found that it does not keep to the stable ABI: {done.stdout.strip()[:2000] or done.last_line}",
             "Build with the Py_LIMITED_API of the wheel's tag, or without the abi3 tag.",
         )
+
+
+def _tags_of(path: Path) -> frozenset[Tag]:
+    return parse_wheel_filename(path.name)[3]
 
 
 def _promises_more(platform: str, allowed: str) -> bool:

@@ -18,7 +18,8 @@ from wheelkiln.errors import ConfigError
 from wheelkiln.plan.make import make_plan
 from wheelkiln.plan.matrix import refuse_collisions
 from wheelkiln.system.files import sha256_of
-from wheelkiln.verify.tags import check_wheel, serves
+from wheelkiln.verify.checks import Expectation, check_wheel
+from wheelkiln.verify.tags import serves
 
 _V4 = {"isa": ["x86-64-v4", "avx512bf16", "amxbf16", "sse4.2", "avx512vl"], "label": "x86_64_v4_bf16"}
 _ARM = {"label": "arm", "properties": {"aarch64": {"version": ["8.2a"]}}}
@@ -70,7 +71,7 @@ def test_a_labelled_wheel_is_checked_as_what_it_is_below_its_label(tmp_path: Pat
     runner = FakeRunner({"python -m auditwheel show --json": answer})
 
     def codes(path: Path, identifier: str = "cp312-manylinux_x86_64") -> list[str]:
-        found = check_wheel(path, project="kern", version="1.2", identifier=identifier, runner=runner)
+        found = check_wheel(path, Expectation("kern", "1.2", identifier), runner)
         assert {finding.subject for finding in found} <= {path.name}
         return [finding.code for finding in found]
 

@@ -8,8 +8,9 @@ import pytest
 
 from tests.archives import write_wheel
 from tests.fakes import Answer, FakeRunner
+from wheelkiln.verify.checks import Expectation, check_wheel
 from wheelkiln.verify.findings import Severity
-from wheelkiln.verify.tags import check_wheel, serves
+from wheelkiln.verify.tags import serves
 
 _IDENTIFIER = "cp312-manylinux_x86_64"
 _NAME = "kern-1.2-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
@@ -28,7 +29,7 @@ def _codes(
     identifier: str = _IDENTIFIER,
     runner: FakeRunner | None = None,
 ) -> list[str]:
-    found = check_wheel(path, project=project, version=version, identifier=identifier, runner=runner or _auditwheel())
+    found = check_wheel(path, Expectation(project, version, identifier), runner or _auditwheel())
     assert {finding.subject for finding in found} <= {path.name}
     assert {finding.severity for finding in found} <= {Severity.ERROR}
     return [finding.code for finding in found]
@@ -151,7 +152,7 @@ def test_a_wheel_for_another_python_or_platform(tmp_path: Path, name: str, codes
 
 def test_an_unrepaired_wheel_gets_a_hint(tmp_path: Path) -> None:
     path = write_wheel(tmp_path, "kern-1.2-cp312-cp312-linux_x86_64.whl")
-    (finding,) = check_wheel(path, project="kern", version="1.2", identifier=_IDENTIFIER, runner=_auditwheel())
+    (finding,) = check_wheel(path, Expectation("kern", "1.2", _IDENTIFIER), _auditwheel())
     assert "repair-wheel-command" in finding.hint
 
 
@@ -253,12 +254,12 @@ def test_a_claim_of_the_stable_abi_is_checked(tmp_path: Path) -> None:
     path = write_wheel(tmp_path, "kern-1.2-cp310-abi3-manylinux_2_17_x86_64.whl")
     runner = _auditwheel()
     runner.script = {**runner.script, "python -m abi3audit": Answer('{"non_abi3_symbols": ["_Py_X"]}', returncode=1)}
-    (finding,) = check_wheel(path, project="kern", version="1.2", identifier=_IDENTIFIER, runner=runner)
+    (finding,) = check_wheel(path, Expectation("kern", "1.2", _IDENTIFIER), runner)
     assert finding.code == "stable-abi"
     assert "_Py_X" in finding.message
 
 
 def test_other_wheels_are_not_asked_for_the_stable_abi(tmp_path: Path) -> None:
     runner = _auditwheel()
-    check_wheel(write_wheel(tmp_path), project="kern", version="1.2", identifier=_IDENTIFIER, runner=runner)
+    check_wheel(write_wheel(tmp_path), Expectation("kern", "1.2", _IDENTIFIER), runner)
     assert [line for line in runner.lines if "abi3audit" in line] == []

@@ -1,0 +1,14 @@
+"""All rules by their codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from wheelkiln.verify.rules.archive import ARCHIVE_RULES
+from wheelkiln.verify.rules.model import Rule
+from wheelkiln.verify.rules.tags import TAG_RULES
+
+__all__ = ["RULES"]
+
+RULES: Mapping[str, Rule] = MappingProxyType({rule.code: rule for rule in (*ARCHIVE_RULES, *TAG_RULES)})
