@@ -1,4 +1,4 @@
-"""Generate the reference pages whose facts live in the code: configuration, commands, manifest.
+"""Generate the reference pages whose facts live in the code: configuration, commands, findings.
 
 Usage: python docs/generate.py [--check]. With --check nothing is written: exit 1 when a page is out of date.
 """
@@ -18,6 +18,8 @@ import click
 from wheelkiln.cli.main import cli
 from wheelkiln.cli.schema import make_schema
 from wheelkiln.config.load import variable_name
+from wheelkiln.verify.rules import RULES
+from wheelkiln.verify.rules.model import Rule
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 COMMAND = "python docs/generate.py"
@@ -142,6 +144,7 @@ def render_pages() -> dict[str, str]:
     return {
         "configuration.md": HEADER + render_configuration(),
         "commands.md": HEADER + render_commands(),
+        "findings.md": HEADER + render_findings(),
         "manifest.md": HEADER + render_manifest(),
     }
 
@@ -281,6 +284,35 @@ def option_text(option: click.Option) -> str:
     text = one_line(option.help or "").replace("|", "\\|")
     default = f" Default: `{option.default}`." if option.show_default else ""
     return f"{text}{default}{' Required.' if option.required else ''}"
+
+
+def render_findings() -> str:
+    """Describe every rule that wheels are checked against; the headings are the codes, so that links lead there."""
+    parts = [
+        "# Findings\n",
+        "What `wheelkiln verify`, and `wheelkiln build` before a wheel lands, say about wheels. Each finding has",
+        "the code of its rule. An error keeps a wheel from landing and ends `verify` with exit code 8; a warning is",
+        "said. `[tool.wheelkiln.verify.rules]` and `wheelkiln verify --rule CODE=LEVEL` make of a rule an `error`, a",
+        "`warning`, or turn it `off`. Rules that are fixed stay errors: without them nothing else could be believed.\n",
+        "How to go about it: [check wheels](../how-to/verify.md).\n",
+        "| code | group | default | finding |",
+        "|---|---|---|---|",
+        *(f"| [`{r.code}`](#{r.code}) | {r.group} | {default_of(r)} | {r.title} |" for r in RULES.values()),
+        "",
+    ]
+    for rule in RULES.values():
+        parts += [
+            f"## {rule.code}\n",
+            f"{rule.title}. Default: {default_of(rule)}.\n",
+            f"{one_line(rule.why)}\n",
+            f"What to do: {one_line(rule.remedy)}\n",
+        ]
+    return "\n".join(parts)
+
+
+def default_of(rule: Rule) -> str:
+    """Say what a rule's findings are unless a configuration says otherwise."""
+    return f"{rule.severity}, fixed" if rule.fixed else str(rule.severity)
 
 
 def render_manifest() -> str:

@@ -29,6 +29,7 @@ _COMMANDS = {
     "plan": "Show what would be built, and what not and why.",
     "shell": "Open a shell in the container of a job that failed.",
     "schema": "Print the JSON schema of the configuration, the plan or the manifest.",
+    "verify": "Check finished wheels: archive, tags, metadata, machine code.",
 }
 
 

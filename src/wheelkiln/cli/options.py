@@ -30,6 +30,7 @@ from wheelkiln.system.engine import ContainerEngine
 from wheelkiln.system.host import HostFacts, read_host
 from wheelkiln.system.pip_settings import PipSettings, remembered_pip_settings
 from wheelkiln.system.process import ProcessRunner
+from wheelkiln.verify.rules.levels import levels_of
 
 if TYPE_CHECKING:
     from wheelkiln.build.request import BuildRequest
@@ -187,6 +188,8 @@ def located_source(options: ProjectOptions, text: str, *, prepare: bool) -> Iter
     directory = spec.path if isinstance(spec, DirectorySource) else host.cwd
     own = isinstance(spec, DirectorySource) or options.config_file or (host.cwd / "wheelkiln.toml").is_file()
     early = load_config(directory, host.environ, options.flags(), file=options.config_file) if own else None
+    if early is not None:
+        levels_of(early.config.verify.rules)  # an unknown rule is told before anything is built
     if early is not None and isinstance(spec, DirectorySource) and not prepare:
         facts = inspect_directory(spec.path)
         yield LocatedSource(spec, facts, None, early, host, runner, facts.name)
@@ -198,6 +201,7 @@ def located_source(options: ProjectOptions, text: str, *, prepare: bool) -> Iter
         prepared = prepare_source(spec, host=making, runner=runner, work_dir=work_dir, cache_dir=root, say=_say)
         facts = prepared.facts
         loaded = early or _config_of_source(facts, host, options)
+        levels_of(loaded.config.verify.rules)
         yield LocatedSource(spec, facts, prepared, loaded, host, runner, facts.name, work_dir)
 
 

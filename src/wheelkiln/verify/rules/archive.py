@@ -14,6 +14,13 @@ def _rule(code: str, title: str, why: str, remedy: str) -> Rule:
 
 ARCHIVE_RULES = (
     _rule(
+        "digest",
+        "The file is not the one that its manifest lists",
+        "`wheelkiln-manifest.json` has the SHA-256 of every wheel that was built. A file of that name with another "
+        "content was put there by something else.",
+        "Build it again, or move it away from the manifest when it is of another run.",
+    ),
+    _rule(
         "zip",
         "The file is not a readable zip archive",
         "A wheel is a zip archive (PEP 427). One that is damaged, cut off or encrypted installs nowhere.",

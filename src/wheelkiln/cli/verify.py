@@ -1,0 +1,128 @@
+"""``wheelkiln verify``: are finished wheels what they claim to be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wheelkiln import __version__
+from wheelkiln.errors import UsageProblem, VerificationError
+
+if TYPE_CHECKING:
+    from wheelkiln.cli.own_config import OwnConfig
+    from wheelkiln.report.expectations import Manifests
+    from wheelkiln.verify.checks import CheckedWheel
+
+__all__ = ["command"]
+
+_COLORS = {"error": "red", "warning": "yellow"}
+
+
+@click.command("verify", short_help="Check finished wheels: archive, tags, metadata, machine code.")
+@click.argument("wheels", nargs=-1, metavar="WHEEL...", type=click.Path(path_type=Path))
+@click.option("--rule", "rules", multiple=True, metavar="CODE=LEVEL", help="error, warning or off; repeatable.")
+@click.option("--explain", metavar="CODE", help="Say what a rule means and what to do, and check nothing.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    show_default=True,
+    help="Format.",
+)
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file to use.")
+@click.option("--verbose", "-v", is_flag=True, help="Show every command that is run.")
+def command(
+    wheels: tuple[Path, ...],
+    rules: tuple[str, ...],
+    explain: str | None,
+    output: str,
+    config_file: Path | None,
+    verbose: bool,
+) -> None:
+    """Check wheels, built by anything, as 'build' does before they land. Nothing of a wheel is executed.
+
+    WHEEL is a file, or a directory of wheels. Where a wheelkiln-manifest.json lies beside them they must be what it
+    says; the rules are those that the configuration of the working directory asks for. With any error the exit code is
+    8; warnings leave it 0.
+    """
+    from wheelkiln.cli.own_config import load_own_config
+    from wheelkiln.report.expectations import Manifests
+    from wheelkiln.verify.rules.levels import levels_of, parse_rule_option
+
+    if explain:
+        _explain(explain)
+        return
+    own = load_own_config(Path(), config_file, {}, verbose=verbose)
+    levels = levels_of(own.config.verify.rules) | dict(parse_rule_option(text) for text in rules)
+    checked = _check(_find_wheels(wheels, own.host.cwd), Manifests.with_levels(levels), own)
+    _print(checked, output)
+    _judge(checked)
+
+
+def _explain(code: str) -> None:
+    from wheelkiln.verify.rules.levels import find_rule
+
+    rule = find_rule(code)
+    fixed = ", cannot be changed" if rule.fixed else ""
+    click.echo(f"{rule.code}: {rule.title} ({rule.severity}{fixed})\n\n{rule.why}\n\n{rule.remedy}")
+
+
+def _find_wheels(given: Sequence[Path], cwd: Path) -> list[Path]:
+    if not given:
+        raise UsageProblem(
+            "no wheel is named", hint="wheelkiln verify dist/*.whl, or the directory: wheelkiln verify dist"
+        )
+    found: dict[Path, None] = {}
+    for entry in given:
+        path = cwd / entry
+        if path.is_dir():
+            inside = sorted(path.glob("*.whl"))
+            if not inside:
+                raise UsageProblem(f"there is no wheel in {path}")
+            found |= dict.fromkeys(inside)
+        elif path.is_file():
+            found[path] = None
+        else:
+            raise UsageProblem(f"there is no {path}")
+    return list(found)
+
+
+def _check(wheels: Sequence[Path], manifests: Manifests, own: OwnConfig) -> list[CheckedWheel]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from wheelkiln.verify.checks import CheckedWheel, check_wheel
+
+    expected = [manifests.expectation_of(wheel) for wheel in wheels]
+    with ThreadPoolExecutor(max_workers=own.host.cpus) as pool:
+        found = pool.map(check_wheel, wheels, expected, [own.runner] * len(wheels))
+        return [CheckedWheel(wheel, findings) for wheel, findings in zip(wheels, found, strict=True)]
+
+
+def _print(checked: Sequence[CheckedWheel], output: str) -> None:
+    from wheelkiln.cli.console import make_console
+    from wheelkiln.report.findings import findings_table, findings_text
+    from wheelkiln.report.sarif import sarif_log
+
+    if output == "json":
+        click.echo(json.dumps(findings_table(checked), indent=2))
+    elif output == "sarif":
+        click.echo(json.dumps(sarif_log(checked, version=__version__), indent=2))
+    else:
+        for line in findings_text(checked, make_console(stderr=False).width):
+            mark = click.style(line.mark, fg=_COLORS[line.severity], bold=True) if line.severity else ""
+            click.echo(mark + line.text)
+
+
+def _judge(checked: Sequence[CheckedWheel]) -> None:
+    bad = [wheel for wheel in checked if wheel.has_errors]
+    if bad:
+        raise VerificationError(
+            f"{len(bad)} of {len(checked)} wheel{'' if len(checked) == 1 else 's'} "
+            f"{'is' if len(bad) == 1 else 'are'} not what {'it claims' if len(bad) == 1 else 'they claim'} to be",
+            hint="'wheelkiln verify --explain CODE' says what a finding means and what to do.",
+        )
