@@ -88,6 +88,7 @@ MANIFEST_FIELDS = {
     "jobs[].remote.given_up": "Whether the job went on without it.",
     "jobs[].host": "The configured machine that it ran on, empty for this one.",
     "jobs[].emulated": "Whether its architecture was emulated there.",
+    "jobs[].attempts": "More than 1 where the container engine failed for a moment and the job was tried once more.",
     "jobs[].requirements": "What was in the build environment, with versions; empty where nothing was built.",
     "skipped[].id": "Id of the job that is not built.",
     "skipped[].identifier": "cibuildwheel's build identifier.",

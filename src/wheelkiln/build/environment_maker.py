@@ -104,8 +104,8 @@ class EnvironmentMaker:
         self._expected[job.id] = self._pool.submit(self.make, request, job)
 
     def get(self, request: BuildRequest, job: Job) -> JobEnvironment:
-        """Return a job's environment, and raise what make raises."""
-        expected = self._expected.get(job.id)
+        """Return a job's environment, and raise what make raises; what failed is made again when it is asked again."""
+        expected = self._expected.pop(job.id, None)
         return expected.result() if expected else self.make(request, job)
 
     def lines(self, job: Job) -> Sequence[str]:

@@ -41,7 +41,8 @@ _DOING = {
 
 _EXPLANATIONS: tuple[tuple[str, str, str], ...] = (
     (
-        r"(?m)^(?:Error: unable to start container \w+|.*Error response from daemon): (?P<reason>.{1,160})",
+        r"(?m)^(?:Error: unable to start container \w+|.*Error response from daemon|OCI runtime \w+ failed): "
+        r"(?P<reason>.{1,160})",
         "the engine could not start the container: {reason}",
         "Does it run any container? 'wheelkiln doctor' looks at the engine; container.network = \"host\" helps where "
         "a rootless engine may not make a network.",

@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
 
 from wheelkiln.build.call_records import keep_calls, with_call_log
 from wheelkiln.build.carrier import carrying
@@ -21,10 +20,12 @@ from wheelkiln.build.cibuildwheel_config import (
 )
 from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
+from wheelkiln.build.hiccups import HiccupError, check_hiccup
 from wheelkiln.build.in_place import engine_environment, hint_in_place
-from wheelkiln.build.job_container import end_container, removal_environment
+from wheelkiln.build.job_container import drop_container, end_container, removal_environment
+from wheelkiln.build.job_log import JobLog
 from wheelkiln.build.memory_watch import watching_memory
-from wheelkiln.build.outcome import Event, Outcome, StageStarted, Status, WheelFile
+from wheelkiln.build.outcome import Event, Outcome, Said, Status, WheelFile
 from wheelkiln.build.remote_watch import watching_remote
 from wheelkiln.build.request import (
     PROJECT_SCRATCH,
@@ -34,16 +35,15 @@ from wheelkiln.build.request import (
     remote_environment,
 )
 from wheelkiln.build.runs import CONTAINER_ID
-from wheelkiln.build.stages import StageClock, plain_text, stage_of
+from wheelkiln.build.stages import StageClock, plain_text
 from wheelkiln.build.states import EndedContainer
 from wheelkiln.build.variant_label import label_wheel
 from wheelkiln.cache.settings import LINKS_LOG, STATISTICS_LOG
 from wheelkiln.cache.statistics import CompileStatistics, count_calls, count_links, parse_statistics_log
-from wheelkiln.errors import BuildError
+from wheelkiln.errors import BuildError, EnvironmentProblem
 from wheelkiln.plan.model import Job
 from wheelkiln.system.files import land_file, naming_storage_errors, sha256_of
 from wheelkiln.system.orphans import RUN_VARIABLE
-from wheelkiln.system.process import mask_secrets
 from wheelkiln.verify.checks import Expectation, check_wheel
 from wheelkiln.verify.findings import Severity
 
@@ -68,37 +68,6 @@ class JobResult:
     request: BuildRequest
 
 
-class _Log:
-    """A job's output: kept as lines and in a file, and read as stages."""
-
-    def __init__(self, job: Job, file: TextIO, clock: StageClock, emit: Callable[[Event], None]) -> None:
-        self.lines: list[str] = []
-        self.stage = ""
-        self._job, self._file, self._clock, self._emit = job, file, clock, emit
-
-    def begin(self, stage: str) -> None:
-        """Begin a stage, unless it is the present one."""
-        if stage != self.stage:
-            self.stage = stage
-            self._clock.begin(stage)
-            self._emit(StageStarted(self._job, stage))
-
-    def keep(self, lines: Iterable[str]) -> None:
-        """Keep lines that were printed elsewhere."""
-        for line in lines:
-            self.lines.append(line)
-            self._file.write(line + "\n")
-
-    def note(self, raw: str) -> None:
-        """Keep a line; one that begins a stage begins it."""
-        line = mask_secrets(plain_text(raw))
-        self.lines.append(line)
-        self._file.write(line + "\n")
-        begun = stage_of(line)
-        if begun is not None:
-            self.begin(begun)
-
-
 def run_job(
     request: BuildRequest,
     job: Job,
@@ -110,24 +79,27 @@ def run_job(
     """Build one wheel and land it in the output directory when it is what it claims to be.
 
     maker has the job's build environment, or makes it. may_land is asked with the outcome right before the wheel
-    lands; where it says no, another job has landed that wheel. The log stays in job_dir; nothing else does.
+    lands; where it says no, another job has landed that wheel. The log stays in job_dir; nothing else does. A job that
+    its engine breaks off for a moment is tried once more.
     """
     started = time.monotonic()
     clock = StageClock(time.monotonic)
     path = job_dir / "build.log"
     try:
         with path.open("w", encoding="utf-8") as file:
-            log = _Log(job, file, clock, emit)
-            with (
-                watching_remote(request, job_dir, emit) as remote,
-                watching_memory(request.engine, job_dir / CONTAINER_ID) as memory,
-            ):
-                request, outcome = _build(request, job, job_dir, maker, log, may_land)
+            log = JobLog(job, file, clock, emit)
+            try:
+                request, outcome = _attempt(request, job, job_dir, maker, log, may_land, patient=True)
+            except HiccupError as hiccup:
+                emit(Said(f"{job.id}: {hiccup.message}. The job is tried once more."))
+                _clear(job_dir, "wheels", "tmp", "mount")
+                log = JobLog(job, file, clock, emit)
+                log.keep([f"wheelkiln: {hiccup.message}", "wheelkiln: the job is tried once more"])
+                request, outcome = _attempt(request, job, job_dir, maker, log, may_land, patient=False)
+                outcome = replace(outcome, attempts=2)
         keep_calls(request, job, job_dir, log.lines, outcome)
     finally:
-        (job_dir / CONTAINER_ID).unlink(missing_ok=True)
-        for scratch in ("wheels", "tmp", f"mount/{PROJECT_SCRATCH}"):
-            shutil.rmtree(job_dir / scratch, ignore_errors=True)
+        _clear(job_dir, "wheels", "tmp", f"mount/{PROJECT_SCRATCH}")
     known = request.environments.get(job.id)
     return JobResult(
         replace(
@@ -136,8 +108,6 @@ def run_job(
             stages=clock.finish(),
             statistics=_read_statistics(job_dir),
             log=path,
-            remote=remote.use,
-            memory=memory.peak,
             host=request.engine.host,
             emulated=request.emulates(job.arch),
             requirements=tuple(pin.requirement for pin in known.locked.pins) if known else (),
@@ -146,20 +116,56 @@ def run_job(
     )
 
 
+def _clear(job_dir: Path, *scratch: str) -> None:
+    (job_dir / CONTAINER_ID).unlink(missing_ok=True)
+    for name in scratch:
+        shutil.rmtree(job_dir / name, ignore_errors=True)
+
+
+def _attempt(
+    request: BuildRequest,
+    job: Job,
+    job_dir: Path,
+    maker: EnvironmentMaker,
+    log: JobLog,
+    may_land: MayLand,
+    *,
+    patient: bool,
+) -> tuple[BuildRequest, Outcome]:
+    """Try a job; return its outcome, and the request with the environment that was used.
+
+    A patient attempt raises HiccupError where it may be worth another.
+    """
+    with (
+        watching_remote(request, job_dir, log.emit) as remote,
+        watching_memory(request.engine, job_dir / CONTAINER_ID) as memory,
+    ):
+        try:
+            request, outcome = _build(request, job, job_dir, maker, log, may_land, patient=patient)
+        except EnvironmentProblem as problem:  # files could not be carried to an engine elsewhere, or back
+            if patient:
+                check_hiccup(request.engine, [problem.message])
+            raise
+    return request, replace(outcome, remote=remote.use, memory=memory.peak)
+
+
 def _build(
     request: BuildRequest,
     job: Job,
     job_dir: Path,
     maker: EnvironmentMaker,
-    log: _Log,
+    log: JobLog,
     may_land: MayLand,
+    *,
+    patient: bool,
 ) -> tuple[BuildRequest, Outcome]:
-    """Return the outcome, and the request with the environment that was used."""
     log.begin("environment")
     try:
         environment = maker.get(request, job)
     except EnvironmentFailedError as error:
         log.keep(error.lines)
+        if patient:
+            check_hiccup(request.engine, error.lines)
         return request, _failed(request, job, log)
     except BuildError as error:
         return request, Outcome(job, Status.FAILED, message=error.message, hint=error.hint)
@@ -168,6 +174,12 @@ def _build(
     invocation = make_invocation(request, (job,), job_dir / "mount", maker.run_id)
     invocation = replace(with_call_log(invocation, request.examination), id_file=job_dir / CONTAINER_ID)
     status = _run_cibuildwheel(request, job, job_dir, maker.run_id, invocation, log)
+    if status > 0 and patient:
+        try:
+            check_hiccup(request.engine, log.lines)
+        except HiccupError:
+            drop_container(request, invocation)
+            raise
     wheels = sorted((job_dir / "wheels").glob("*.whl"))
     if status == 0 and len(wheels) == 1:
         log.begin("verify")
@@ -179,7 +191,7 @@ def _build(
 
 
 def _run_cibuildwheel(
-    request: BuildRequest, job: Job, job_dir: Path, run_id: str, invocation: Invocation, log: _Log
+    request: BuildRequest, job: Job, job_dir: Path, run_id: str, invocation: Invocation, log: JobLog
 ) -> int:
     (job_dir / "tmp").mkdir()
     config_file = job_dir / "cibuildwheel.toml"
@@ -213,7 +225,7 @@ def _child_environment(request: BuildRequest, job_dir: Path, run_id: str) -> dic
     return {**kept, **variables, **_FIXED_VARIABLES, **passed, **own}
 
 
-def _failed(request: BuildRequest, job: Job, log: _Log) -> Outcome:
+def _failed(request: BuildRequest, job: Job, log: JobLog) -> Outcome:
     message, hint = explain_failure(log.lines, log.stage, request.config)
     if request.offline and log.stage == "environment":
         hint = (

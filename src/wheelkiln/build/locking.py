@@ -9,12 +9,13 @@ from dataclasses import replace
 from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
+from wheelkiln.build.hiccups import HiccupError, check_hiccup
 from wheelkiln.build.host_leftovers import remove_run
 from wheelkiln.build.images import at_home, engines_of, provide_images
 from wheelkiln.build.outcome import Event, Said
-from wheelkiln.build.request import BuildRequest
+from wheelkiln.build.request import BuildRequest, JobEnvironment
 from wheelkiln.build.runs import run_directory
-from wheelkiln.cache.lock import Lock, LockedEnvironment
+from wheelkiln.cache.lock import Lock, LockedEnvironment, Pin
 from wheelkiln.errors import BuildError
 from wheelkiln.plan.model import Job
 
@@ -40,14 +41,27 @@ def make_lock(
                 emit(Said(f"{job.id}: resolving the build requirements"))
                 known = previous.find(job.python, job.platform, job.variant) if previous else None
                 with _explaining(request, job):
-                    made = maker.make(
-                        at_home(request, job.arch), job, preferred=known.pins if known else (), fresh=True
-                    )
+                    made = _make(maker, at_home(request, job.arch), job, known.pins if known else (), emit)
                 environments.append(made.locked)
         finally:
             for engine in engines_of(run.first):
                 remove_run(engine, run_id)
     return tuple(environments)
+
+
+def _make(
+    maker: EnvironmentMaker, request: BuildRequest, job: Job, preferred: tuple[Pin, ...], emit: Callable[[Event], None]
+) -> JobEnvironment:
+    """Make an environment; once more where the engine failed for a moment."""
+    try:
+        return maker.make(request, job, preferred=preferred, fresh=True)
+    except EnvironmentFailedError as error:
+        try:
+            check_hiccup(request.engine, error.lines)
+        except HiccupError as hiccup:
+            emit(Said(f"{job.id}: {hiccup.message}. The environment is made once more."))
+            return maker.make(request, job, preferred=preferred, fresh=True)
+        raise
 
 
 @contextmanager

@@ -64,7 +64,7 @@ class Outcome:
     reused wheel came from the wheel store rather than lying in the output directory. memory is the container's peak in
     bytes, None where it could not be read. kept_bytes is the size of a failed job's container that is kept for a shell,
     None where none is. host is the configured machine that it ran on, empty for this one; emulated tells whether that
-    one ran the job's architecture under an emulator.
+    one ran the job's architecture under an emulator. attempts is more than one where the engine failed for a moment.
     """
 
     job: Job
@@ -85,6 +85,7 @@ class Outcome:
     kept_bytes: int | None = None
     host: str = ""
     emulated: bool = False
+    attempts: int = 1
 
     @property
     def good(self) -> bool:

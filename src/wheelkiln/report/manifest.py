@@ -81,7 +81,8 @@ class ManifestJob:
 
     statistics count compiler calls.
     requirements are those of the build environment, with their versions; empty where no build was needed. from_store
-    tells whether a reused wheel came from the wheel store. memory is the container's peak in bytes.
+    tells whether a reused wheel came from the wheel store. memory is the container's peak in bytes. attempts is more
+    than one where the container engine failed for a moment and the job was tried again.
     """
 
     id: str
@@ -104,6 +105,7 @@ class ManifestJob:
     memory: int | None = None
     host: str = ""
     emulated: bool = False
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,4 +261,5 @@ def _make_job(outcome: Outcome, image: str) -> ManifestJob:
         memory=outcome.memory,
         host=outcome.host,
         emulated=outcome.emulated,
+        attempts=outcome.attempts,
     )

@@ -97,6 +97,7 @@ def test_what_was_built_from_what() -> None:
             "memory": 190_000_000,
             "host": "",
             "emulated": False,
+            "attempts": 1,
         }
     ]
     assert [skip["id"] for skip in manifest["skipped"]] == ["cp312-manylinux_x86_64", "cp314-manylinux_x86_64"]
