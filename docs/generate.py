@@ -90,6 +90,7 @@ MANIFEST_FIELDS = {
     "jobs[].emulated": "Whether its architecture was emulated there.",
     "jobs[].attempts": "More than 1 where the container engine failed for a moment and the job was tried once more.",
     "jobs[].requirements": "What was in the build environment, with versions; empty where nothing was built.",
+    "jobs[].record": "What the wheel was built from: its [record](record.md); null where it has none.",
     "skipped[].id": "Id of the job that is not built.",
     "skipped[].identifier": "cibuildwheel's build identifier.",
     "skipped[].reason": "Why, as a code.",
@@ -114,6 +115,56 @@ MANIFEST_FIELDS = {
     "sharing.dependent": "Had the same options and another text: they see the Python.",
     "sharing.apart": "Had other options, so that nothing can be shared.",
     "sharing.flags": "The options that differed, the most frequent first.",
+}
+# The same for the record of a wheel.
+RECORD_FIELDS = {
+    "format": "Number of this format. It grows when a field changes its meaning or goes away.",
+    "project": "The name that the wheel is published under.",
+    "version": "Its version.",
+    "variant": "The variant, `default` where there are none.",
+    "identifier": "cibuildwheel's build identifier.",
+    "tools": "Versions of wheelkiln, cibuildwheel, auditwheel and patchelf, by name.",
+    "source.kind": "How the source was given: from an index, git, as an sdist or as a directory.",
+    "source.project": "The source's own name, before an edition's changes.",
+    "source.version": "Its own version.",
+    "source.digest": "SHA-256 over the names, modes and contents of the files of its sdist; their times do not count.",
+    "source.file": "File name of the sdist, where the source came as one.",
+    "source.sha256": "SHA-256 of that file.",
+    "source.url": "The git repository, without user and password.",
+    "source.commit": "The commit.",
+    "epoch": "`SOURCE_DATE_EPOCH` of the build.",
+    "edition": "What was changed in the source, or null.",
+    "edition.digest": "SHA-256 over the files of the changed sdist, as for the source.",
+    "edition.changes.name": "The name that it is published under; empty where it stays.",
+    "edition.changes.description": "Its summary; empty where it stays.",
+    "edition.changes.readme": "The readme, or null where it stays.",
+    "edition.changes.readme.name": "File name.",
+    "edition.changes.readme.text": "Its text.",
+    "edition.changes.readme.encoding": "Encoding by which the text gives the file's bytes.",
+    "edition.changes.version_suffix": "What is appended to the version.",
+    "edition.changes.classifiers": "Further classifiers.",
+    "edition.changes.requires": "Further build requirements.",
+    "edition.changes.patches[].name": "File name of a patch, in the order in which they were applied.",
+    "edition.changes.patches[].text": "Its text.",
+    "edition.changes.patches[].encoding": "See the readme's.",
+    "image.name": "The image's name; empty for a build on a machine that is not one of our images.",
+    "image.recipe": "SHA-256 of the image's recipe. Its first 16 digits are the image's tag.",
+    "image.inputs": "What the recipe was rendered from: base references with their digests, packages, compiler.",
+    "image.content": "SHA-256 over the next four fields. docker, podman and builds inside of the image tell the same.",
+    "image.toolchain": "The compiler, its version and the CPU features that it was seen to accept.",
+    "image.tools": "Versions of the tools and interpreters in the image, by name.",
+    "image.programs": "SHA-256 of wheelkiln's own programs in the image, by name.",
+    "image.packages": "The distribution's packages, as `name=version`.",
+    "build.frontend": "The frontend that made the wheel.",
+    "build.configuration": "cibuildwheel's configuration, without tests and without what differs between machines.",
+    "build.variables": "The user's `CIBW_*` variables that reach a wheel.",
+    "build.withheld": "Variables whose values may be secret: their names, and four digits of a digest of each value.",
+    "build.passed": "Variables of the machine that the project lets into the container, in the same way.",
+    "build.requirements[].requirement": "A requirement of the build environment, at its version.",
+    "build.requirements[].hashes": "Digests of the files that it may come from.",
+    "build.shared_flags": 'Whether code was compiled with `cache.share-between-pythons = "flags"`.',
+    "machine.architecture": "Architecture of the machine.",
+    "machine.emulator": "Name and version of the emulator; empty where none was needed.",
 }
 UNITS = {
     "seconds": "seconds",
@@ -147,6 +198,7 @@ def render_pages() -> dict[str, str]:
         "commands.md": HEADER + render_commands(),
         "findings.md": HEADER + render_findings(),
         "manifest.md": HEADER + render_manifest(),
+        "record.md": HEADER + render_record(),
     }
 
 
@@ -317,24 +369,42 @@ def default_of(rule: Rule) -> str:
 
 
 def render_manifest() -> str:
-    """Describe every field of the manifest; raise when a field has no description or the other way about."""
-    schema = make_schema("manifest")
-    rows = list(manifest_rows(schema, schema))
-    paths = {path for path, _ in rows}
-    unexplained, gone = sorted(paths - set(MANIFEST_FIELDS)), sorted(set(MANIFEST_FIELDS) - paths)
-    if unexplained or gone:
-        raise LookupError(f"MANIFEST_FIELDS in docs/generate.py: missing {unexplained}, superfluous {gone}")
-    parts = [
+    """Describe every field of the manifest."""
+    intro = [
         "# Manifest\n",
         "`wheelkiln build` writes `wheelkiln-manifest.json` into the output directory, failed jobs included, and",
         "`--format json` prints the same to stdout. `wheelkiln schema manifest` prints its JSON schema.\n",
-        "| field | type | unit | meaning |",
-        "|---|---|---|---|",
     ]
+    return render_fields("manifest", MANIFEST_FIELDS, intro)
+
+
+def render_record() -> str:
+    """Describe every field of a wheel's record."""
+    intro = [
+        "# Record\n",
+        "Each wheel tells in `*.dist-info/wheelkiln.json` what it was built from. [Reproducing a",
+        "wheel](../how-to/reproduce.md) starts from it. `record = false` leaves it out. The manifest has the same, for",
+        "each job. `wheelkiln schema record` prints its JSON schema.\n",
+        "Two builds of the same inputs have the same record: it has no times, no paths, no names of machines or users,",
+        "and no address of an index. It has no secrets either: passwords in addresses are left out, and of variables",
+        "that may be secret it has the name and 16 bits of a digest, which tell a wrong value and give none away.\n",
+    ]
+    return render_fields("record", RECORD_FIELDS, intro)
+
+
+def render_fields(what: str, meanings: Mapping[str, str], intro: list[str]) -> str:
+    """Describe the fields of a schema; raise when one has no description or the other way about."""
+    schema = make_schema(what)
+    rows = list(manifest_rows(schema, schema))
+    paths = {path for path, _ in rows}
+    unexplained, gone = sorted(paths - set(meanings)), sorted(set(meanings) - paths)
+    if unexplained or gone:
+        raise LookupError(f"the fields of the {what} in docs/generate.py: missing {unexplained}, superfluous {gone}")
+    parts = [*intro, "| field | type | unit | meaning |", "|---|---|---|---|"]
     for path, entry in rows:
         unit = UNITS.get(path.rpartition(".")[2], "")
         kind = type_of(entry, schema).replace("|", "\\|")
-        parts.append(f"| `{path}` | {kind} | {unit} | {MANIFEST_FIELDS[path]} |")
+        parts.append(f"| `{path}` | {kind} | {unit} | {meanings[path]} |")
     return "\n".join([*parts, ""])
 
 

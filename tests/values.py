@@ -16,12 +16,14 @@ from wheelkiln.image.recipe import render_recipe
 from wheelkiln.plan.make import PlanInputs, make_plan, settings_of
 from wheelkiln.plan.model import Job
 from wheelkiln.source.facts import ProjectFiles, SourceFacts, read_facts
+from wheelkiln.source.origin import ChangedText, EditionChanges, OriginKind, SourceOrigin
 from wheelkiln.source.prepare import PreparedSource
 from wheelkiln.system.cibuildwheel import CibuildwheelFacts
 from wheelkiln.system.engine import ContainerEngine, EngineName
 from wheelkiln.system.host import HostFacts
 from wheelkiln.system.interpreters import Interpreter
 from wheelkiln.system.pip_settings import PipSettings
+from wheelkiln.verify.record import BuildMachine, BuildSettings, Record, RecordedEdition, RecordedImage, RecordedPin
 
 __all__ = [
     "CIBUILDWHEEL",
@@ -34,6 +36,7 @@ __all__ = [
     "make_inputs",
     "make_interpreter",
     "make_job",
+    "make_record",
     "make_request",
 ]
 
@@ -187,3 +190,38 @@ def make_request(
         tests=inputs.tests,
     )
     return replace(request, **changes)
+
+
+def make_record(**changes: Any) -> Record:
+    """Make a record with something in every field."""
+    record = Record(
+        format=1,
+        project="kern",
+        version="1.2",
+        variant="default",
+        identifier="cp312-manylinux_x86_64",
+        tools={"wheelkiln": "0.1.0", "cibuildwheel": CIBUILDWHEEL.version},
+        source=SourceOrigin(OriginKind.INDEX, "kern", "1.2", "d" * 64, "kern-1.2.tar.gz", "e" * 64),
+        epoch=1_700_000_000,
+        edition=RecordedEdition("c" * 64, EditionChanges(patches=(ChangedText("fix.patch", "--- a\n+++ b\n"),))),
+        image=RecordedImage(
+            name="bootstrap",
+            recipe="a" * 64,
+            inputs={"name": "bootstrap"},
+            content="b" * 64,
+            toolchain="gcc 14.2.1",
+            tools={"ccache": "4.13.6"},
+            programs={"wheelkiln-repair": "f" * 64},
+            packages=("gcc=14.2.1",),
+        ),
+        build=BuildSettings(
+            frontend="build",
+            configuration={"overrides": [{"select": "*", "repair-wheel-command": "true {wheel}"}]},
+            variables={"CIBW_CONFIG_SETTINGS": "a=b"},
+            withheld={"CIBW_ENVIRONMENT": "0a1b"},
+            passed={"TOKEN": "ffff"},
+            requirements=(RecordedPin("setuptools==84.2.1", ("sha256:" + "9" * 64,)),),
+        ),
+        machine=BuildMachine("x86_64"),
+    )
+    return replace(record, **changes)

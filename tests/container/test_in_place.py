@@ -94,7 +94,7 @@ def test_in_our_image_the_same_wheel_is_built_without_an_engine(
         path.chmod(0o777 if path.is_dir() else 0o666)
     users = {
         "1000:1000": {"CFLAGS": "-O0", "CI_JOB_TOKEN": "secret"},
-        "4321:4321": {"WHEELKILN_FRONTEND": "pip"},
+        "4321:4321": {},
         "0:0": {},
     }
     for who, environ in users.items():

@@ -26,6 +26,7 @@ from wheelkiln.build.job_container import drop_container, end_container, removal
 from wheelkiln.build.job_log import JobLog
 from wheelkiln.build.memory_watch import watching_memory
 from wheelkiln.build.outcome import Event, Outcome, Said, Status, WheelFile
+from wheelkiln.build.records import complete_wheel
 from wheelkiln.build.remote_watch import watching_remote
 from wheelkiln.build.request import (
     PROJECT_SCRATCH,
@@ -37,7 +38,6 @@ from wheelkiln.build.request import (
 from wheelkiln.build.runs import CONTAINER_ID
 from wheelkiln.build.stages import StageClock, plain_text
 from wheelkiln.build.states import EndedContainer
-from wheelkiln.build.variant_label import label_wheel
 from wheelkiln.cache.settings import LINKS_LOG, STATISTICS_LOG
 from wheelkiln.cache.statistics import CompileStatistics, count_calls, count_links, parse_statistics_log
 from wheelkiln.errors import BuildError, EnvironmentProblem
@@ -244,8 +244,7 @@ def _check_and_land(request: BuildRequest, job: Job, wheel: Path, may_land: MayL
         hint = next((finding.hint for finding in findings if finding.hint), "The wheel was not kept.")
         message = plain_text(f"{wheel.name} is not what it claims to be")
         return Outcome(job, Status.REJECTED, message=message, hint=hint, excerpt=excerpt)
-    if job.label:
-        wheel = label_wheel(wheel, request.variant, request.config)
+    wheel = complete_wheel(request, job, wheel)
     built = Outcome(job, Status.BUILT, wheel=WheelFile(wheel.name, sha256_of(wheel), wheel.stat().st_size))
     if not may_land(request, built):
         return Outcome(job, Status.COVERED, covered_by=wheel.name)

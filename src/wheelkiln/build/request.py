@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from wheelkiln.build.cibuildwheel_config import Invocation, ReadOnlyMount, render_cibuildwheel_config
 from wheelkiln.build.cores import Cores
@@ -38,17 +39,19 @@ __all__ = [
     "Examination",
     "JobEnvironment",
     "JobInputs",
+    "Rebuild",
     "container_network_environment",
     "container_user",
     "job_inputs",
     "job_key",
+    "let_through",
     "make_invocation",
     "network_environment",
     "remote_directory",
     "remote_environment",
 ]
 
-_KEY_FORMAT = 2
+_KEY_FORMAT = 3
 _PROJECT = PurePosixPath("/project")
 PROJECT_SCRATCH = "project"
 """Name of the directory in the job's mount that stands for the container's /project where it must."""
@@ -87,6 +90,15 @@ class Examination:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebuild:
+    """What a wheel that is built again is given: the recorded configuration, and the members that the first one had."""
+
+    configuration: Mapping[str, Any]
+    members: Mapping[str, str]
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BuildRequest:
     """The inputs of one edition of a run: of one source as one variant.
 
@@ -99,7 +111,7 @@ class BuildRequest:
     there is none to use. cores are those of a job, place is where builds run when no container is started. fail_fast
     ends the run with the first failure; command is the command line that asked for it, without secrets. hosts are the
     configured machines that answered. image_digest is that of the image that a job is built in, where it is not the
-    one that the run has provided.
+    one that the run has provided. rebuild is what a record says, where a wheel is built again from one.
     """
 
     plan: Plan
@@ -131,6 +143,7 @@ class BuildRequest:
     command: str = ""
     hosts: tuple[BuildHost, ...] = ()
     image_digest: str = ""
+    rebuild: Rebuild | None = None
 
     @property
     def pip(self) -> PipSettings:
@@ -321,12 +334,13 @@ def _setting(request: BuildRequest, job: Job, image_digest: str) -> dict[str, ob
     )
     return {
         "format": _KEY_FORMAT,
+        "record": request.config.record,
         "job": job.name,
         "image": image_digest,
         "config": config,
         "environment": environment.locked.digest if environment else None,
         "variables": dict(request.variables),
-        "passed": _let_through(request),
+        "passed": let_through(request),
         "cibuildwheel": request.cibuildwheel_version,
         **({"label": [job.label, request.variant.properties, request.variant.isa]} if job.label else {}),
     }
@@ -336,7 +350,7 @@ def _digest(parts: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _let_through(request: BuildRequest) -> dict[str, str | None]:
+def let_through(request: BuildRequest) -> dict[str, str | None]:
     """The host's variables that the project or the user lets into the container (cibuildwheel: environment-pass)."""
     table = request.settings.table
     values = [part.get("environment-pass", "") for part in (table, table.get("linux", {}), *table.get("overrides", []))]

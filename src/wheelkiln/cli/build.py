@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from wheelkiln.report.tables import outcome_table
 from wheelkiln.report.text import format_cache, format_gate, format_seconds, format_sharing, format_size
 from wheelkiln.system.engine import ContainerEngine, EngineName
 from wheelkiln.system.files import make_directory, naming_storage_errors, write_text_atomically
+from wheelkiln.verify.record import Record, read_record
 
 __all__ = ["command", "make_build_request"]
 
@@ -138,7 +140,8 @@ def _print_opening(request: BuildRequest) -> None:
 
 
 def _finish(run: RunRequest, result: RunResult, output: str, shards: tuple[ManifestShard, ...] = ()) -> None:
-    manifest = write_manifest_text(make_manifest(run, result, version=__version__, shards=shards))
+    records = _read_records(run.output_dir, result)
+    manifest = write_manifest_text(make_manifest(run, result, version=__version__, shards=shards, records=records))
     make_directory(run.output_dir, setting="--output-dir")
     with naming_storage_errors(run.output_dir, setting="--output-dir"):
         write_text_atomically(run.output_dir / MANIFEST_NAME, manifest)
@@ -187,6 +190,17 @@ def _missed_lines(run: RunRequest, outcome: Outcome) -> list[str]:
     diagnoses = diagnose_job(run.cache_root, outcome.job.project, outcome.job.name)
     why = [line for diagnosis in diagnoses for line in diagnosis_lines(diagnosis, make_console(stderr=True).width)]
     return [f"  {outcome.job.id}: {format_cache(outcome.statistics)}", *(f"  {line}" for line in why)]
+
+
+def _read_records(output_dir: Path, result: RunResult) -> dict[str, Record]:
+    """Read the records that the run's wheels carry, those of wheels that were built before among them."""
+    names = sorted({outcome.wheel.name for outcome in result.outcomes if outcome.wheel})
+    found: dict[str, Record] = {}
+    for name in names:
+        with suppress(VerificationError):  # a wheel of a run without records may hold anything under that name
+            record = read_record(output_dir / name)
+            found |= {name: record} if record else {}
+    return found
 
 
 def _print_failure(outcome: Outcome) -> None:

@@ -28,7 +28,7 @@ _COMMANDS = {
     "merge": "Join what several machines or shards built into one wheelhouse.",
     "plan": "Show what would be built, and what not and why.",
     "shell": "Open a shell in the container of a job that failed.",
-    "schema": "Print the JSON schema of the configuration, the plan or the manifest.",
+    "schema": "Print the JSON schema of what is read and written.",
     "verify": "Check finished wheels: archive, tags, metadata, machine code.",
 }
 

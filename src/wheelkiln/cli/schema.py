@@ -12,10 +12,10 @@ __all__ = ["command", "make_schema"]
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
-@click.command("schema", short_help="Print the JSON schema of the configuration, the plan or the manifest.")
-@click.argument("what", type=click.Choice(["config", "plan", "manifest"]), default="config")
+@click.command("schema", short_help="Print the JSON schema of what is read and written.")
+@click.argument("what", type=click.Choice(["config", "plan", "manifest", "record"]), default="config")
 def command(what: str) -> None:
-    """Print the JSON schema of the configuration (default), of 'plan --format json', or of the manifest."""
+    """Print the JSON schema of the configuration (default), of 'plan --format json', or of a manifest or record."""
     click.echo(json.dumps(make_schema(what), indent=2))
 
 
@@ -31,6 +31,10 @@ def make_schema(what: str) -> dict[str, Any]:
         from wheelkiln.plan.matrix import PlanDocument
 
         schema = TypeAdapter(PlanDocument).json_schema()
+    elif what == "record":
+        from wheelkiln.verify.record import record_schema
+
+        schema = record_schema()
     else:
         from wheelkiln.report.manifest import manifest_schema
 

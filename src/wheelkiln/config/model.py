@@ -285,6 +285,9 @@ class Config(Section):
     cache: CacheConfig = CacheConfig()
     container: ContainerConfig = ContainerConfig()
     repair: RepairConfig = RepairConfig()
+    record: bool = True
+    """Whether each wheel carries a record of what it was built from (`*.dist-info/wheelkiln.json`), from which
+    `wheelkiln reproduce` builds it again. The values of variables that may be secret are not in it."""
     verify: VerifyConfig = VerifyConfig()
     variants: dict[VariantName, VariantConfig] = {}
     """Variants by name: what is built, and how it is published. With none, the project is built once, as it is. With

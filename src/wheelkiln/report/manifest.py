@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from wheelkiln.build.cold import ColdComparison, Verdict
@@ -15,6 +17,7 @@ from wheelkiln.cache.remote_use import RemoteUse
 from wheelkiln.cache.sharing import Sharing
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.plan.model import Skipped
+from wheelkiln.verify.record import Record
 
 __all__ = [
     "MANIFEST_FORMAT",
@@ -82,7 +85,8 @@ class ManifestJob:
     statistics count compiler calls.
     requirements are those of the build environment, with their versions; empty where no build was needed. from_store
     tells whether a reused wheel came from the wheel store. memory is the container's peak in bytes. attempts is more
-    than one where the container engine failed for a moment and the job was tried again.
+    than one where the container engine failed for a moment and the job was tried again. record is
+    what the wheel itself carries.
     """
 
     id: str
@@ -106,6 +110,7 @@ class ManifestJob:
     host: str = ""
     emulated: bool = False
     attempts: int = 1
+    record: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +164,14 @@ class Manifest:
 
 
 def make_manifest(
-    run: RunRequest, result: RunResult, *, version: str, shards: tuple[ManifestShard, ...] = ()
+    run: RunRequest,
+    result: RunResult,
+    *,
+    version: str,
+    shards: tuple[ManifestShard, ...] = (),
+    records: Mapping[str, Record] = MappingProxyType({}),
 ) -> Manifest:
-    """Describe a run; version is wheelkiln's."""
+    """Describe a run; version is wheelkiln's, records are those of the wheels by their names."""
     bases = {
         edition.plan.references[spec.name_for(base.arch)]: base.reference or "bootstrap"
         for edition in run.editions
@@ -187,7 +197,7 @@ def make_manifest(
             run.engine.name.value: run.engine.version,
         },
         images=images,
-        jobs=tuple(_make_job(outcome, references[outcome.job.id]) for outcome in result.outcomes),
+        jobs=tuple(_make_job(outcome, references[outcome.job.id], records) for outcome in result.outcomes),
         skipped=tuple(skipped for skipped in run.skipped if skipped.id not in ran),
         cache=ManifestCache(
             mode=run.config.cache.mode,
@@ -240,7 +250,8 @@ def _make_source(edition: BuildRequest) -> ManifestSource:
     )
 
 
-def _make_job(outcome: Outcome, image: str) -> ManifestJob:
+def _make_job(outcome: Outcome, image: str, records: Mapping[str, Record]) -> ManifestJob:
+    record = records.get(outcome.wheel.name) if outcome.wheel else None
     return ManifestJob(
         id=outcome.job.id,
         identifier=outcome.job.identifier,
@@ -262,4 +273,5 @@ def _make_job(outcome: Outcome, image: str) -> ManifestJob:
         host=outcome.host,
         emulated=outcome.emulated,
         attempts=outcome.attempts,
+        record=asdict(record) if record else None,
     )

@@ -12,6 +12,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from wheelkiln.errors import ConfigError
+from wheelkiln.source.origin import ChangedText, EditionChanges
 from wheelkiln.source.patches import apply_patch
 from wheelkiln.source.prepare import PreparedSource, describe_sdist
 from wheelkiln.source.publish import add_requirements, rewrite_metadata
@@ -82,7 +83,27 @@ def make_edition(
         name = canonicalize_name(changes.name or prepared.facts.name).replace("-", "_")
         root = f"{name}-{changes.version or prepared.facts.version}"
         sdist = tree.save(work_dir / f"{root}.tar.gz", root=root)
-    return replace(describe_sdist(sdist, prepared.epoch), tree_size=prepared.tree_size)
+    return replace(
+        describe_sdist(sdist, prepared.epoch),
+        tree_size=prepared.tree_size,
+        origin=prepared.origin,
+        changes=_note_changes(publication, changes.readme, fitting, extra_requires),
+    )
+
+
+def _note_changes(
+    publication: Publication, readme: Readme | None, patches: Sequence[Patch], requires: Sequence[str]
+) -> EditionChanges:
+    """Keep what the edition was made with as texts: the files may change, or be out of reach."""
+    return EditionChanges(
+        name=publication.name,
+        description=publication.description,
+        readme=ChangedText(readme.name, readme.text) if readme else None,
+        version_suffix=publication.version_suffix,
+        classifiers=publication.classifiers,
+        requires=tuple(requires),
+        patches=tuple(ChangedText.of(patch.path.name, patch.path.read_bytes()) for patch in patches),
+    )
 
 
 def _is_for(patch: Patch, version: str) -> bool:

@@ -17,13 +17,14 @@ from wheelkiln.errors import BuildError, EnvironmentProblem, UsageProblem
 from wheelkiln.source.archive import ZIP_EPOCH, SdistContent, read_sdist
 from wheelkiln.source.facts import ProjectFiles, SourceFacts, read_facts
 from wheelkiln.source.index import fetch_sdist
+from wheelkiln.source.origin import EditionChanges, OriginKind, SourceOrigin
 from wheelkiln.source.spec import DirectorySource, GitSource, IndexSource, SdistSource, SourceSpec
 from wheelkiln.source.tree import keep_sdist, kept_sdist
-from wheelkiln.system.files import make_directory
+from wheelkiln.system.files import make_directory, sha256_of
 from wheelkiln.system.host import HostFacts
 from wheelkiln.system.locks import exclusive, scratch_directory
 from wheelkiln.system.pip_settings import remembered_pip_settings
-from wheelkiln.system.process import Runner, mask_secrets
+from wheelkiln.system.process import Runner, mask_secrets, without_credentials
 
 __all__ = ["PreparedSource", "describe_sdist", "inspect_directory", "prepare_source"]
 
@@ -35,7 +36,8 @@ class PreparedSource:
     """An sdist ready to be built.
 
     epoch is the source's SOURCE_DATE_EPOCH in seconds. tree_size is the size of the directory it was made from,
-    in bytes, 0 when there was none.
+    in bytes, 0 when there was none. origin is what it was made from, None where that is not told; changes are those of
+    an edition.
     """
 
     facts: SourceFacts
@@ -44,6 +46,8 @@ class PreparedSource:
     epoch: int
     size: int
     tree_size: int = 0
+    origin: SourceOrigin | None = None
+    changes: EditionChanges | None = None
 
     @property
     def title(self) -> str:
@@ -86,14 +90,33 @@ def prepare_source(
 
             # backends write into the directory: setuptools' egg-info, and the tree that it packs
             with exclusive(cache_dir / "locks", f"source {path}", on_wait=wait):
-                return _prepare_directory(path, host, runner, work_dir, cache_dir)
+                return _with_origin(_prepare_directory(path, host, runner, work_dir, cache_dir), OriginKind.DIRECTORY)
         case SdistSource(path):
-            return describe_sdist(path, host.epoch())
+            return _with_origin(describe_sdist(path, host.epoch()), OriginKind.SDIST)
         case IndexSource():
-            return describe_sdist(_fetch_cached(spec, host, runner, cache_dir), host.epoch())
+            fetched = _fetch_cached(spec, host, runner, cache_dir)
+            return _with_origin(describe_sdist(fetched, host.epoch()), OriginKind.INDEX)
         case GitSource():
             with _checkout(spec, runner, work_dir) as tree:
-                return _prepare_directory(tree, host, runner, work_dir, None)
+                commit = runner.capture(["git", "-C", str(tree), "rev-parse", "HEAD"]).stdout.strip()
+                prepared = _prepare_directory(tree, host, runner, work_dir, None)
+                return _with_origin(prepared, OriginKind.GIT, url=without_credentials(spec.url), commit=commit)
+
+
+def _with_origin(prepared: PreparedSource, kind: OriginKind, *, url: str = "", commit: str = "") -> PreparedSource:
+    """Say where a source came from. An sdist that was made here is no file that anybody else has."""
+    came_as_file = kind in (OriginKind.INDEX, OriginKind.SDIST)
+    origin = SourceOrigin(
+        kind=kind,
+        project=prepared.facts.name,
+        version=prepared.facts.version,
+        digest=prepared.digest,
+        file=prepared.sdist.name if came_as_file else "",
+        sha256=sha256_of(prepared.sdist) if came_as_file else "",
+        url=url,
+        commit=commit,
+    )
+    return replace(prepared, origin=origin)
 
 
 def _prepare_directory(

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from wheelkiln.errors import EnvironmentProblem
 
-__all__ = ["Completed", "ProcessRunner", "Runner", "mask_secrets", "stream_and_keep"]
+__all__ = ["Completed", "ProcessRunner", "Runner", "mask_secrets", "stream_and_keep", "without_credentials"]
 
 _CREDENTIALS_IN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s]+@", re.IGNORECASE)
 _TOKEN = re.compile(r"(?P<name>\bbearer-token=)[^\s|'\"]+")
@@ -26,6 +26,16 @@ _STOP_SECONDS = 10.0
 def mask_secrets(text: str) -> str:
     """Return text with the user and password of every URL in it, and ccache's bearer token, replaced by ``***``."""
     return _TOKEN.sub(r"\g<name>***", _CREDENTIALS_IN_URL.sub(r"\g<scheme>***@", text))
+
+
+def without_credentials(text: str) -> str:
+    """Return text with the user and password of every URL in it left out; the user of ssh's stays, being no secret."""
+    return _CREDENTIALS_IN_URL.sub(
+        lambda match: (
+            match[0] if match["scheme"].lower().endswith("ssh://") and ":" not in match[0][6:] else match["scheme"]
+        ),
+        text,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import pytest
 from tests.archives import write_wheel
 from tests.fakes import Answer, FakeRunner
 from tests.values import make_config, make_facts, make_inputs
-from wheelkiln.build.variant_label import label_wheel, properties_of
+from wheelkiln.build.members import add_members
+from wheelkiln.build.variant_label import label_text, labelled_name, properties_of
 from wheelkiln.config.variants import VariantConfig
 from wheelkiln.errors import ConfigError
 from wheelkiln.plan.make import make_plan
@@ -20,6 +21,7 @@ from wheelkiln.plan.matrix import refuse_collisions
 from wheelkiln.system.files import sha256_of
 from wheelkiln.verify.checks import Expectation, check_wheel
 from wheelkiln.verify.tags import serves
+from wheelkiln.verify.variant_label import VARIANT_MEMBER
 
 _V4 = {"isa": ["x86-64-v4", "avx512bf16", "amxbf16", "sse4.2", "avx512vl"], "label": "x86_64_v4_bf16"}
 _ARM = {"label": "arm", "properties": {"aarch64": {"version": ["8.2a"]}}}
@@ -27,7 +29,9 @@ _CONFIG = make_config({"experimental": ["wheel-variants"], "variants": {"v4": _V
 
 
 def _labelled(place: Path) -> Path:
-    return label_wheel(write_wheel(place), _CONFIG.variants["v4"], _CONFIG)
+    wheel, variant = write_wheel(place), _CONFIG.variants["v4"]
+    target = wheel.with_name(labelled_name(wheel.name, variant.label))
+    return add_members(wheel, target, {VARIANT_MEMBER: label_text(variant, _CONFIG)})
 
 
 def test_the_label_is_in_the_name_and_explained_inside(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_the_context_of_one_image(project: Path) -> None:
     result = _generate("--only", "*-musllinux_*", "--output", "context")
     assert result.exception is None
     assert {path.name for path in (project / "context").iterdir()} == {
-        *(".dockerignore", "Dockerfile", "docker-bake.json", "pins.env"),
+        *(".dockerignore", "Dockerfile", "docker-bake.json", "pins.env", "recipe.json"),
         *("features", "links", "requirements", "scripts"),
     }
     (tag,) = json.loads((project / "context/docker-bake.json").read_text())["target"]["image"]["tags"]

@@ -137,7 +137,7 @@ def test_every_file_that_the_dockerfile_names_is_in_the_context(spec: ImageSpec)
     mounted = set(re.findall(r"type=bind,source=([^,\s]+)", text))
     copied = set(re.findall(r"^COPY (?!--from)(?:--\S+ )*(\S+)", text, re.MULTILINE))
     assert {"scripts/finish.sh", "requirements", "features", "pins.env"} <= mounted
-    assert copied == {"scripts/repair.py", "scripts/make.sh", "scripts/environment.py", "links"}
+    assert copied == {"scripts/repair.py", "scripts/make.sh", "scripts/environment.py", "links", "recipe.json"}
     directories = {name.rpartition("/")[0] for name in files} | {name.partition("/")[0] for name in files}
     assert mounted | copied <= files | directories
 

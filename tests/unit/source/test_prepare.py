@@ -142,6 +142,7 @@ def test_a_git_source_is_fetched_to_a_tree_that_is_removed(tmp_path: Path) -> No
         ("fetch", "--quiet", "--", "https://host/k.git", "v1.2"),
         ("checkout", "--quiet", "--detach", "FETCH_HEAD"),
         ("submodule", "--quiet", "update", "--init", "--recursive"),
+        ("rev-parse", "HEAD"),
         ("log", "-1", "--format=%ct", "--", "."),
     ]
     assert not Path(runner.calls[0].option("-C")).exists()

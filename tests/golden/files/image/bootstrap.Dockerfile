@@ -71,6 +71,9 @@ COPY --chmod=0755 scripts/repair.py /opt/wheelkiln/bin/wheelkiln-repair
 COPY --chmod=0755 scripts/make.sh /opt/wheelkiln/bin/wheelkiln-make
 COPY --chmod=0755 scripts/environment.py /opt/wheelkiln/bin/wheelkiln-environment
 COPY --chmod=0755 links /opt/wheelkiln/links
+# What the image was made from, for the records of what is built in it: labels cannot be seen from inside.
+COPY --chmod=0644 recipe.json /opt/wheelkiln/recipe.json
+RUN echo "RECIPE-DIGEST" >/opt/wheelkiln/recipe.txt
 
 ENV PATH=/opt/wheelkiln/ccache:/opt/wheelkiln/toolchain:/tmp/wheelkiln/env/bin:/opt/wheelkiln/bin:$PATH \
     LANG=C.UTF-8
