@@ -97,6 +97,7 @@ def test_what_was_built_from_what() -> None:
             "memory": 190_000_000,
             "host": "",
             "emulated": False,
+            "record": None,
             "attempts": 1,
         }
     ]
