@@ -17,7 +17,7 @@ from wheelkiln.errors import BuildError, EnvironmentProblem
 from wheelkiln.plan.model import Job
 from wheelkiln.system.files import make_directory
 from wheelkiln.system.locks import scratch_directory
-from wheelkiln.verify.comparison import differing_members
+from wheelkiln.verify.comparison import Comparison, compare_wheels
 
 __all__ = ["ColdComparison", "Verdict", "compare_cold"]
 
@@ -34,14 +34,22 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ColdComparison:
-    """A cached wheel beside the one that was built cold; members are those that differ, seconds the cold build's."""
+    """A cached wheel beside the one that was built cold; seconds are the cold build's.
+
+    comparison is of the cached one and the cold one, or of two cold ones where the build does not repeat itself.
+    """
 
     job: Job
     cached: WheelFile
     cold: WheelFile
     verdict: Verdict
-    members: tuple[str, ...] = ()
+    comparison: Comparison | None = None
     seconds: float = 0.0
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The members that differ."""
+        return self.comparison.names if self.comparison else ()
 
 
 def compare_cold(request: BuildRequest, emit: Callable[[Event], None], log: Callable[[str], None]) -> ColdComparison:
@@ -67,9 +75,11 @@ def compare_cold(request: BuildRequest, emit: Callable[[Event], None], log: Call
         if cold.sha256 == cached.sha256:
             return ColdComparison(job, cached, cold, Verdict.EQUAL, seconds=outcome.seconds)
         emit(Said(f"{job.id}: the wheels differ; building it cold a second time, to see whether it always does"))
-        again, _ = _wheel_of(_build_cold(request, place / "again", emit, log), place / "again")
-        verdict = Verdict.DIFFERENT if again.sha256 == cold.sha256 else Verdict.UNREPEATABLE
-        return ColdComparison(job, cached, cold, verdict, differing_members(path, cold_path), outcome.seconds)
+        again, again_path = _wheel_of(_build_cold(request, place / "again", emit, log), place / "again")
+        repeats = again.sha256 == cold.sha256
+        comparison = compare_wheels(*((path, cold_path) if repeats else (cold_path, again_path)))
+        verdict = Verdict.DIFFERENT if repeats else Verdict.UNREPEATABLE
+        return ColdComparison(job, cached, cold, verdict, comparison, outcome.seconds)
 
 
 def _build_cold(

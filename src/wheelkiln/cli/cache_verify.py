@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wheelkiln.cli.console import make_console
 from wheelkiln.cli.editions import gather_editions, one_edition
 from wheelkiln.cli.engine import choose_engine
 from wheelkiln.cli.options import ProjectOptions, project_options, read_lock
@@ -34,8 +35,9 @@ def command(
 ) -> None:
     """Build the first selected job of SOURCE with an empty compile cache, and compare its wheel with the cached one.
 
-    Equal wheels prove that the cache gave what the compiler makes. Different ones end with exit code 8 and name the
-    members that differ. The user's caches stay as they are; the job's build environment is the cached one.
+    Equal wheels prove that the cache gave what the compiler makes. Different ones end with exit code 8, the members
+    that differ, and the likely causes. The user's caches stay as they are; the job's build environment is the cached
+    one.
     """
     from wheelkiln.build.cold import compare_cold
     from wheelkiln.cli.build import make_build_request
@@ -73,15 +75,26 @@ def _record(output_dir: Path, result: ColdComparison) -> None:
 
 
 def _print(result: ColdComparison, output: str) -> None:
+    from wheelkiln.report.differences import comparison_json, explanation_lines
+
     if output == "json":
         told = {"job": result.job.id, "verdict": result.verdict, "members": result.members, "seconds": result.seconds}
-        click.echo(json.dumps({**told, "cached": asdict(result.cached), "cold": asdict(result.cold)}, indent=2))
+        found = comparison_json(result.comparison) if result.comparison else None
+        wheels = {"cached": asdict(result.cached), "cold": asdict(result.cold)}
+        click.echo(json.dumps({**told, **wheels, "comparison": found}, indent=2))
         return
     click.echo(f"{result.job.id}: {result.verdict}")
     click.echo(f"  cached  {result.cached.sha256}  {result.cached.name}")
     click.echo(f"  cold    {result.cold.sha256}  {result.cold.name}")
-    for member in result.members:
-        click.echo(f"  differs: {member}")
+    if result.comparison:
+        for line in explanation_lines(result.comparison, make_console(stderr=False).width):
+            click.echo(line)
+
+
+def _hint(result: ColdComparison, otherwise: str) -> str:
+    """Name the likeliest cause and what to do about it."""
+    causes = result.comparison.causes if result.comparison else ()
+    return f"Likely cause: {causes[0].title} [{causes[0].cause.value}]. {causes[0].remedy}" if causes else otherwise
 
 
 def _judge(result: ColdComparison) -> None:
@@ -90,7 +103,7 @@ def _judge(result: ColdComparison) -> None:
     if result.verdict is Verdict.UNREPEATABLE:
         raise VerificationError(
             f"two cold builds of {result.job.id} differ from each other, so nothing can be said of the cache",
-            hint="The build itself has something that changes: times, random names, an order. The members are above.",
+            hint=_hint(result, "The build itself has something that changes: times, random names, an order."),
         )
     if result.verdict is Verdict.DIFFERENT:
         project = result.cached.name.partition("-")[0]

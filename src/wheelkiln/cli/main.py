@@ -19,6 +19,7 @@ __all__ = ["cli", "main"]
 _COMMANDS = {
     "build": "Build the wheels of SOURCE, cached and verified.",
     "cache": "Look at the caches: statistics, missed hits, trust, size.",
+    "compare": "Say how two wheels differ, and what the likely causes are.",
     "doctor": "Look at this machine: what is missing, and what to do.",
     "generate": "Write what 'build' would use: the cibuildwheel configuration, the image.",
     "history": "Show the runs of the past and what became of their jobs.",

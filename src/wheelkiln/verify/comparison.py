@@ -1,41 +1,36 @@
-"""Comparing two wheels member by member."""
+"""Comparing two wheels: whether they are the same, how they differ, and what the likely causes are."""
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["differing_members"]
+from wheelkiln.errors import VerificationError
+from wheelkiln.system.files import sha256_of
+from wheelkiln.verify.difference.archive import compare_archive, open_archive
+from wheelkiln.verify.difference.causes import find_causes
+from wheelkiln.verify.difference.members import compare_members
+from wheelkiln.verify.difference.model import Comparison
+from wheelkiln.verify.tags import UNREADABLE
 
-_CHUNK = 1 << 20
+__all__ = ["Comparison", "compare_wheels"]
 
 
-def differing_members(one: Path, other: Path) -> tuple[str, ...]:
-    """Name the members that are not the same in both wheels, or that only one has.
+def compare_wheels(one: Path, other: Path) -> Comparison:
+    """Compare two wheels, and explain what differs.
 
-    RECORD, which lists the others' digests, is named only when nothing else differs. Empty: the members are the same,
-    and what differs is the archive around them.
+    Nothing of the wheels is executed, and what is read of them is limited. Raise VerificationError where one that
+    differs is damaged or too large; equal files are not opened.
     """
-    first, second = _read(one), _read(other)
-    names = sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
-    content = [name for name in names if not name.endswith(".dist-info/RECORD")]
-    return tuple(content or names)
-
-
-def _read(wheel: Path) -> Mapping[str, tuple[str, int]]:
-    with zipfile.ZipFile(wheel) as archive:
-        return {
-            entry.filename: (_digest(archive, entry), entry.external_attr >> 16)
-            for entry in archive.infolist()
-            if not entry.is_dir()
-        }
-
-
-def _digest(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
-    content = hashlib.sha256()
-    with archive.open(entry) as member:
-        while chunk := member.read(_CHUNK):
-            content.update(chunk)
-    return content.hexdigest()
+    digests = sha256_of(one), sha256_of(other)
+    if digests[0] == digests[1]:
+        return Comparison(one.name, other.name, digests)
+    with open_archive(one) as first, open_archive(other) as second:
+        try:
+            archive = tuple(compare_archive(first, second))
+            members = tuple(compare_members(first, second))
+        except UNREADABLE as error:
+            raise VerificationError(
+                f"{one.name} and {other.name} cannot be compared: a member cannot be read ({error})",
+                hint="One of them is damaged: build or fetch it again.",
+            ) from error
+    return Comparison(one.name, other.name, digests, archive, members, find_causes(archive, members))
