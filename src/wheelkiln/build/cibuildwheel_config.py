@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from wheelkiln.build.surroundings import host_name_args
 from wheelkiln.cache.settings import BUILD_DIR, ENVIRONMENT_DIR, CacheMount
 from wheelkiln.config.model import Config, Frontend
 from wheelkiln.config.variants import VariantConfig
@@ -177,6 +178,7 @@ def render_create_args(invocation: Invocation, config: Config) -> list[str]:
         *privileges,
         "--security-opt=no-new-privileges",
         *network,
+        *host_name_args(invocation.network),
         invocation.label,
         *([f"--cidfile={invocation.id_file}"] if invocation.id_file else []),
         *(_mount(mount.source, mount.target, read_only=mount.read_only) for mount in invocation.mounts),

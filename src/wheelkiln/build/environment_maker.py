@@ -38,7 +38,7 @@ from wheelkiln.cache.packages import copy_packages
 from wheelkiln.cache.settings import ENVIRONMENT_DIR, JOB_MOUNT, UV_MOUNT, CacheMount
 from wheelkiln.errors import BuildError
 from wheelkiln.plan.model import Job
-from wheelkiln.system.files import make_directory
+from wheelkiln.system.files import make_directory, readable_by_all
 from wheelkiln.system.locks import exclusive
 from wheelkiln.system.orphans import RUN_VARIABLE
 from wheelkiln.system.process import mask_secrets
@@ -212,14 +212,15 @@ def _with_carried_packages(request: BuildRequest, locked: LockedEnvironment, mou
 def _ask(request: BuildRequest, place: _Place, directory: Path) -> tuple[str, ...]:
     """Run the backend to hear what it needs besides; the project's code runs, so the environment is not writable."""
     make_directory(place.job_dir / "mount", setting=_SETTING)
-    read_only = (
-        ReadOnlyMount(PurePosixPath(request.source.sdist), _SDIST_TARGET),
-        ReadOnlyMount(PurePosixPath(directory), ENVIRONMENT_DIR),
-    )
     command = ["ask", place.job.python, str(_SDIST_TARGET)]
-    lines = _run_container(
-        request, place, command, place.log, read_only=read_only, environment=_plain_environment(request)
-    )
+    with readable_by_all(request.source.sdist, place.job_dir) as sdist:
+        read_only = (
+            ReadOnlyMount(PurePosixPath(sdist), _SDIST_TARGET),
+            ReadOnlyMount(PurePosixPath(directory), ENVIRONMENT_DIR),
+        )
+        lines = _run_container(
+            request, place, command, place.log, read_only=read_only, environment=_plain_environment(request)
+        )
     for line in reversed(lines):  # its warnings come by another stream, and may come later
         with suppress(ValueError):
             answer = json.loads(line)

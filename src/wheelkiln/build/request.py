@@ -12,6 +12,7 @@ from typing import Any
 from wheelkiln.build.cibuildwheel_config import Invocation, ReadOnlyMount, render_cibuildwheel_config
 from wheelkiln.build.cores import Cores
 from wheelkiln.build.hosts import BuildHost
+from wheelkiln.build.surroundings import SURROUNDINGS
 from wheelkiln.cache.lock import Lock, LockedEnvironment
 from wheelkiln.cache.remote import Ask, ask_server
 from wheelkiln.cache.settings import (
@@ -212,7 +213,7 @@ def container_user(request: BuildRequest) -> ContainerUser:
 
 
 def _environment(request: BuildRequest, job: Job) -> dict[str, str]:
-    environment = cache_environment(request.config, job, remote=request.remote is not None)
+    environment = {**SURROUNDINGS, **cache_environment(request.config, job, remote=request.remote is not None)}
     if request.host.ca_bundle:
         environment |= dict.fromkeys(_CA_NAMES, str(_CA_TARGET))
     if request.config.container.network == "none" or request.offline:

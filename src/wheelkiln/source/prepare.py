@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from wheelkiln.source.facts import ProjectFiles, SourceFacts, read_facts
 from wheelkiln.source.index import fetch_sdist
 from wheelkiln.source.origin import EditionChanges, OriginKind, SourceOrigin
 from wheelkiln.source.spec import DirectorySource, GitSource, IndexSource, SdistSource, SourceSpec
+from wheelkiln.source.tarball import open_tree
 from wheelkiln.source.tree import keep_sdist, kept_sdist
 from wheelkiln.system.files import make_directory, sha256_of
 from wheelkiln.system.host import HostFacts
@@ -29,6 +30,8 @@ from wheelkiln.system.process import Runner, mask_secrets, without_credentials
 __all__ = ["PreparedSource", "describe_sdist", "inspect_directory", "prepare_source"]
 
 _KEPT_LINES = 30
+_SURROUNDINGS = {"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "TZ": "UTC"}
+"""What the machine's user may have set otherwise, and a backend could write into an sdist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +128,20 @@ def _prepare_directory(
     """Make the directory's sdist, or take the one that was made of it as it is; None keeps none."""
     inspect_directory(path)  # refuse what is no project before anything of it runs
     epoch = host.epoch() or _commit_time(path, runner)
-    sdist = kept_sdist(path, host.environ, cache_dir) if cache_dir else None
+    environ = dict(host.environ) | ({"SOURCE_DATE_EPOCH": str(epoch)} if epoch else {})
+    sdist = kept_sdist(path, environ, cache_dir) if cache_dir else None
     if sdist is None:
-        sdist = _build_sdist(path, host, runner, work_dir, epoch)
+        sdist = _build_sdist(path, environ, runner, work_dir)
+        _even_out(sdist, describe_sdist(sdist, epoch, tree=path).epoch, work_dir)
         if cache_dir:
-            keep_sdist(sdist, path, host.environ, cache_dir)
+            keep_sdist(sdist, path, environ, cache_dir)
     prepared = describe_sdist(sdist, epoch, tree=path)
     return replace(prepared, tree_size=_tree_size(path))
 
 
-def _build_sdist(path: Path, host: HostFacts, runner: Runner, work_dir: Path, epoch: int | None) -> Path:
+def _build_sdist(path: Path, environ: Mapping[str, str], runner: Runner, work_dir: Path) -> Path:
     lines: list[str] = []
-    env = dict(host.environ) | ({"SOURCE_DATE_EPOCH": str(epoch)} if epoch else {}) | {"TMPDIR": str(work_dir)}
+    env = {**environ, **_SURROUNDINGS, "TMPDIR": str(work_dir)}
     out = work_dir / "sdist"
     status = runner.stream(
         [sys.executable, "-m", "build", "--sdist", "--outdir", str(out), str(path)],
@@ -157,6 +162,14 @@ def _build_sdist(path: Path, host: HostFacts, runner: Runner, work_dir: Path, ep
             "on this machine for it; an sdist made elsewhere can be given instead of the directory.",
         )
     return made[0]
+
+
+def _even_out(sdist: Path, epoch: int, work_dir: Path) -> None:
+    """Write the sdist anew where a checkout's umask or time shows in it: backends copy modes into wheels."""
+    with open_tree(sdist, work_dir) as tree:
+        tree.even_out(epoch)
+        if tree.changed:
+            tree.save(sdist, root=tree.root)
 
 
 def describe_sdist(sdist: Path, epoch: int | None, tree: Path | None = None) -> PreparedSource:

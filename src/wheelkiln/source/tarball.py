@@ -43,6 +43,7 @@ class SdistTree:
         self._archive = archive
         self._entries = entries
         self.title = title
+        self.root = next((PurePosixPath(name).parts[0] for name in archive.getnames()), "")
         self.changed = False
 
     @property
@@ -120,6 +121,14 @@ class SdistTree:
         self._entries = {renamed(name): entry for name, entry in self._entries.items()}
         self.changed = True
 
+    def even_out(self, latest: int) -> None:
+        """Take out what a checkout leaves: modes by its umask, times after latest (in seconds since 1970), an order."""
+        ordered = sorted(self._entries.items(), key=lambda item: () if item[0] == "." else PurePosixPath(item[0]).parts)
+        evened = {path: _even(entry, latest) for path, entry in ordered}
+        if evened != self._entries or list(evened) != list(self._entries):
+            self._entries = evened
+            self.changed = True
+
     def save(self, target: Path, *, root: str) -> Path:
         """Write the sdist with the top directory root: the same tree gives the same bytes."""
         part = target.with_name(f"{PART_PREFIX}{target.name}{PART_SUFFIX}")
@@ -183,6 +192,11 @@ def _read_entries(archive: tarfile.TarFile, sdist: Path) -> dict[str, _Entry]:
         if target is not None and target.isfile():
             files[name.as_posix()] = target
     return entries
+
+
+def _even(entry: _Entry, latest: int) -> _Entry:
+    mode = 0o755 if entry.type == tarfile.DIRTYPE or entry.mode & 0o100 else 0o644
+    return replace(entry, mode=entry.mode if entry.type == tarfile.SYMTYPE else mode, mtime=min(entry.mtime, latest))
 
 
 def _make_entry(member: tarfile.TarInfo, target: tarfile.TarInfo | None, sdist: Path) -> _Entry:

@@ -8,14 +8,14 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 from wheelkiln.system.files import land_file, make_directory, naming_storage_errors
 
 __all__ = ["keep_sdist", "kept_sdist"]
 
-_FORMAT = 1
+_FORMAT = 2
 _MOST_ENTRIES = 100_000
 """A larger tree is packed each time: walking it is no longer quick."""
 _IN_USE_SECONDS = 24 * 3600.0
@@ -65,7 +65,7 @@ def _state(tree: Path, environ: Mapping[str, str]) -> str:
         return ""
     digest = hashlib.sha256()
     variables = sorted((name, value) for name, value in environ.items() if name.startswith(_BACKEND_VARIABLES))
-    digest.update(json.dumps([_FORMAT, str(date.today()), variables]).encode())  # noqa: DTZ011 - versions have local days
+    digest.update(json.dumps([_FORMAT, str(datetime.now(UTC).date()), variables]).encode())  # versions can have a day
     for number, entry in enumerate(_entries(tree)):
         if number >= _MOST_ENTRIES:
             return ""

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ __all__ = [
     "make_directory",
     "naming_storage_errors",
     "new_file_mode",
+    "readable_by_all",
     "remove_leftovers",
     "sha256_of",
     "write_text_atomically",
@@ -100,6 +102,21 @@ def remove_leftovers(directory: Path) -> None:
     """Remove the partial files that a killed run left; call it only while holding the directory's lock."""
     for part in directory.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def readable_by_all(path: Path, scratch: Path) -> Iterator[Path]:
+    """Give the file, or a copy in scratch where nobody else may read it: a container's user may be somebody else."""
+    if not path.exists() or path.stat().st_mode & stat.S_IROTH:
+        yield path
+        return
+    copy = scratch / path.name
+    try:
+        shutil.copyfile(path, copy)
+        copy.chmod(0o644)
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:

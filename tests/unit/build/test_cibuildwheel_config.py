@@ -89,10 +89,11 @@ def test_the_container_is_bare() -> None:
     engine = _ours()["container-engine"]
     assert engine["name"] == "docker"
     assert engine["disable-host-mount"] is True
-    assert engine["create-args"][:4] == [
+    assert engine["create-args"][:5] == [
         "--user=1001:1002",
         "--cap-drop=ALL",
         "--security-opt=no-new-privileges",
+        "--hostname=wheelkiln",
         "--label=io.wheelkiln.run=run-1",
     ]
 

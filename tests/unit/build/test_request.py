@@ -18,6 +18,7 @@ from wheelkiln.build.request import (
     make_invocation,
     remote_environment,
 )
+from wheelkiln.build.surroundings import host_name_args
 from wheelkiln.cache.lock import LockedEnvironment
 from wheelkiln.config.remote import parse_remote
 from wheelkiln.system.engine import EngineName
@@ -221,3 +222,21 @@ def test_a_job_with_an_environment_cannot_write_to_the_packages_that_environment
     with_environment = make_invocation(replace(request, environments={job.id: made}), (job,), Path("/job"), "run")
     (uv,) = (mount.source.name for mount in with_environment.mounts if mount.target.name == "uv")
     assert uv == "uv-tests"
+
+
+def test_builds_are_told_the_same_of_where_they_run() -> None:
+    request = make_request()
+    environment = make_invocation(request, (request.plan.jobs[0],), Path("/job"), "run-1").environment
+    told = {name: environment[name] for name in ("PYTHONHASHSEED", "TZ", "USER", "LOGNAME", "HOME")}
+    assert told == {
+        "PYTHONHASHSEED": "0",
+        "TZ": "UTC",
+        "USER": "builder",
+        "LOGNAME": "builder",
+        "HOME": "/home/builder",
+    }
+
+
+def test_a_container_with_anothers_network_has_its_name() -> None:
+    assert host_name_args("default") == host_name_args("host") == ["--hostname=wheelkiln"]
+    assert host_name_args("container:db") == []

@@ -15,6 +15,7 @@ from wheelkiln.source.spec import DirectorySource, GitSource, IndexSource, Sdist
 _PKG_INFO = "Metadata-Version: 2.1\nName: kern\nVersion: 1.2\n"
 _PYPROJECT = '[project]\nname = "kern"\ndynamic = ["version"]\n'
 _BUILD = "python -m build --sdist"
+_SURROUNDINGS = {"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "TZ": "UTC"}
 
 
 def _make_sdist(call: Call) -> Answer:
@@ -50,7 +51,10 @@ def test_a_directory_becomes_an_sdist_at_the_time_of_its_commit(tmp_path: Path) 
     assert prepared.sdist == tmp_path / "work/sdist/kern-1.2.tar.gz"
     assert prepared.tree_size == len(_PYPROJECT) + len("int a;")
     assert prepared.size == prepared.sdist.stat().st_size
-    assert runner.calls[-1].env == {"SOURCE_DATE_EPOCH": "1640995200", "TMPDIR": str(tmp_path / "work")}
+    assert runner.calls[-1].env == _SURROUNDINGS | {
+        "SOURCE_DATE_EPOCH": "1640995200",
+        "TMPDIR": str(tmp_path / "work"),
+    }
 
 
 def test_a_directory_without_git_is_as_old_as_its_newest_file(tmp_path: Path) -> None:
@@ -58,7 +62,7 @@ def test_a_directory_without_git_is_as_old_as_its_newest_file(tmp_path: Path) ->
     script: dict[str, Script] = {"git": Answer(returncode=128, stderr="not a git repository"), _BUILD: _make_sdist}
     prepared, runner = _prepare(DirectorySource(tree), tmp_path, script)
     assert prepared.epoch == 1_650_000_000
-    assert runner.calls[-1].env == {"TMPDIR": str(tmp_path / "work")}
+    assert runner.calls[-1].env == _SURROUNDINGS | {"TMPDIR": str(tmp_path / "work")}
 
 
 def test_a_directory_with_times_before_zip_began_gets_the_first_that_it_can_hold(tmp_path: Path) -> None:
@@ -74,7 +78,7 @@ def test_the_users_own_epoch_wins(tmp_path: Path) -> None:
     environ = {"SOURCE_DATE_EPOCH": "1500000000"}
     prepared, runner = _prepare(DirectorySource(tree), tmp_path, {_BUILD: _make_sdist}, environ)
     assert prepared.epoch == 1_500_000_000
-    assert runner.calls[-1].env == environ | {"TMPDIR": str(tmp_path / "work")}
+    assert runner.calls[-1].env == _SURROUNDINGS | environ | {"TMPDIR": str(tmp_path / "work")}
 
 
 def test_an_epoch_that_is_no_number_is_refused(tmp_path: Path) -> None:

@@ -160,3 +160,30 @@ def test_a_file_too_large_to_edit_is_not_read(tmp_path: Path) -> None:
         pytest.raises(UsageProblem, match="too many to be rewritten"),
     ):
         tree.read("a", limit=4)
+
+
+def test_what_a_checkout_leaves_is_taken_out(tmp_path: Path) -> None:
+    evened = []
+    for umask, mtime in ((0o022, 1_700_000_000), (0o077, 1_800_000_000)):
+        members = [
+            ("k-1/run", b"#!", {"mode": 0o777 & ~umask, "mtime": mtime}),
+            ("k-1/a/b.c", b"x", {"mode": 0o666 & ~umask, "mtime": 5}),
+            ("k-1/a", b"", {"type": tarfile.DIRTYPE, "mode": 0o777 & ~umask, "mtime": mtime}),
+        ]
+        source = _write(tmp_path / f"{umask}.tar.gz", *(members if umask == 0o022 else reversed(members)))
+        with _tree(source) as tree:
+            assert tree.root == "k-1"
+            tree.even_out(1_600_000_000)
+            assert tree.changed
+            evened.append(tree.save(tmp_path / f"{umask}-evened.tar.gz", root=tree.root))
+        assert read_sdist(evened[-1]).digest == read_sdist(source).digest
+    assert evened[0].read_bytes() == evened[1].read_bytes()
+    told = [(member.name, member.mode, member.mtime) for member in _members(evened[0])]
+    assert told == [
+        ("k-1/a", 0o755, 1_600_000_000),
+        ("k-1/a/b.c", 0o644, 5),
+        ("k-1/run", 0o755, 1_600_000_000),
+    ]
+    with _tree(evened[0]) as tree:
+        tree.even_out(1_600_000_000)
+        assert not tree.changed

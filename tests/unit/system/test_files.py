@@ -12,6 +12,7 @@ from wheelkiln.system.files import (
     land_file,
     make_directory,
     naming_storage_errors,
+    readable_by_all,
     remove_leftovers,
     sha256_of,
     write_text_atomically,
@@ -115,3 +116,18 @@ def test_free_bytes_of_a_place_that_is_not_there_yet(tmp_path: Path) -> None:
     here, there = free_bytes(tmp_path), free_bytes(tmp_path / "a" / "b")
     assert here > 0
     assert abs(here - there) < 1 << 30
+
+
+@pytest.mark.parametrize(("mode", "copied"), [(0o644, False), (0o600, True)])
+def test_a_file_is_readable_by_all(tmp_path: Path, mode: int, copied: bool) -> None:
+    path = tmp_path / "kern.tar.gz"
+    path.write_bytes(b"sdist")
+    path.chmod(mode)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with readable_by_all(path, scratch) as given:
+        assert (given != path) is copied
+        assert given.read_bytes() == b"sdist"
+        assert given.stat().st_mode & 0o777 == 0o644
+    assert list(scratch.iterdir()) == []
+    assert path.stat().st_mode & 0o777 == mode
