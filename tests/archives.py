@@ -30,7 +30,7 @@ def write_wheel(
     directory: Path,
     name: str = "kern-1.2-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
     *,
-    metadata: str = "Metadata-Version: 2.1\nName: kern\nVersion: 1.2\n",
+    metadata: str = "Metadata-Version: 2.1\nName: kern\nVersion: 1.2\nDescription-Content-Type: text/plain\n\nKern.\n",
     tags: tuple[str, ...] | None = None,
     files: Mapping[str, bytes] | None = None,
 ) -> Path:
@@ -40,7 +40,7 @@ def write_wheel(
     inside = tags if tags is not None else tuple(f"{python}-{abi}-{one}" for one in platforms.split("."))
     contents = {
         "kern/__init__.py": b"",
-        **(files or {}),
+        **({} if files is None else files),
         f"{distribution}.dist-info/METADATA": metadata.encode(),
         f"{distribution}.dist-info/WHEEL": "".join(
             ["Wheel-Version: 1.0\nRoot-Is-Purelib: false\n", *(f"Tag: {tag}\n" for tag in inside)]

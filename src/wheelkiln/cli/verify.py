@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,14 +53,16 @@ def command(
     """
     from wheelkiln.cli.own_config import load_own_config
     from wheelkiln.report.expectations import Manifests
-    from wheelkiln.verify.rules.levels import levels_of, parse_rule_option
+    from wheelkiln.verify.checks import Expectation
+    from wheelkiln.verify.rules.levels import parse_rule_option
 
     if explain:
         _explain(explain)
         return
     own = load_own_config(Path(), config_file, {}, verbose=verbose)
-    levels = levels_of(own.config.verify.rules) | dict(parse_rule_option(text) for text in rules)
-    checked = _check(_find_wheels(wheels, own.host.cwd), Manifests.with_levels(levels), own)
+    base = Expectation.configured(own.config.verify)
+    base = replace(base, levels={**base.levels, **dict(parse_rule_option(text) for text in rules)})
+    checked = _check(_find_wheels(wheels, own.host.cwd), Manifests(base), own)
     _print(checked, output)
     _judge(checked)
 

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wheelkiln.errors import VerificationError
 from wheelkiln.report.manifest import MANIFEST_NAME, ManifestJob
 from wheelkiln.report.manifest_file import MOST_BYTES, parse_manifest
 from wheelkiln.verify.checks import Expectation
-from wheelkiln.verify.rules.model import Level
 
 __all__ = ["Manifests"]
 
 
 @dataclass(slots=True)
 class Manifests:
-    """Reads the manifest of each directory once."""
+    """Reads the manifest of each directory once; base is what every wheel is to be."""
 
-    levels: Mapping[str, Level]
-    _read: dict[Path, dict[str, ManifestJob]]
-
-    @classmethod
-    def with_levels(cls, levels: Mapping[str, Level]) -> Manifests:
-        """Return a reader that gives these levels to every wheel."""
-        return cls(levels, {})
+    base: Expectation
+    _read: dict[Path, dict[str, ManifestJob]] = field(default_factory=dict)
 
     def expectation_of(self, wheel: Path) -> Expectation:
         """Return what the manifest beside a wheel says of it; without one the wheel only has to agree with itself."""
         job = self._jobs_in(wheel.parent).get(wheel.name)
         if job is None or job.wheel is None:
-            return Expectation(levels=self.levels)
-        return Expectation(job.project, job.version, job.identifier, levels=self.levels, sha256=job.wheel.sha256)
+            return self.base
+        return replace(
+            self.base,
+            project=job.project,
+            version=job.version,
+            identifier=job.identifier,
+            sha256=job.wheel.sha256,
+        )
 
     def _jobs_in(self, directory: Path) -> dict[str, ManifestJob]:
         if directory not in self._read:

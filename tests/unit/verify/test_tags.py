@@ -31,8 +31,7 @@ def _codes(
 ) -> list[str]:
     found = check_wheel(path, Expectation(project, version, identifier), runner or _auditwheel())
     assert {finding.subject for finding in found} <= {path.name}
-    assert {finding.severity for finding in found} <= {Severity.ERROR}
-    return [finding.code for finding in found]
+    return [finding.code for finding in found if finding.severity is Severity.ERROR]
 
 
 def test_a_good_wheel_has_no_findings(tmp_path: Path) -> None:
@@ -178,9 +177,9 @@ _MUSL = "kern-1.2-cp312-cp312-musllinux_1_2_x86_64.whl"
         (_MUSL, []),
         ("kern-1.2-cp310-abi3-musllinux_1_2_x86_64.whl", []),
         ("kern-1.2-cp312-cp312-musllinux_1_2_aarch64.whl", ["platform-tag"]),
-        ("kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl", ["platform-tag"]),
+        ("kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl", ["platform-tag", "symbols"]),
         ("kern-1.2-cp312-cp312-linux_x86_64.whl", ["platform-tag"]),
-        ("kern-1.2-cp312-cp312-manylinux_2_17_x86_64.musllinux_1_2_x86_64.whl", ["platform-tag"]),
+        ("kern-1.2-cp312-cp312-manylinux_2_17_x86_64.musllinux_1_2_x86_64.whl", ["platform-tag", "symbols"]),
     ],
 )
 def test_a_wheel_for_musl(tmp_path: Path, name: str, codes: list[str]) -> None:
