@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wheelkiln.build.outcome import WheelFile
@@ -39,17 +39,19 @@ class Claim:
     identifier: str
 
 
-def gather_wheels(claims: Sequence[Claim], output: Path, runner: Runner, *, width: int) -> None:
+def gather_wheels(
+    claims: Sequence[Claim], output: Path, runner: Runner, *, width: int, base: Expectation | None = None
+) -> None:
     """Check every claim, and bring the wheels into output; hold its lock.
 
     A wheel that is there already is checked where it is. Equal claims are checked once for each place, and the wheel
     itself once. Raise VerificationError with all that is wrong, and nothing has changed. width is how many checks run
-    side by side.
+    side by side. base has the rules and limits that count.
     """
     with naming_storage_errors(output, setting="--output-dir"), _stage(output) as stage:
         faults, staged = _collect(claims, output, stage)
         if not faults:
-            faults = _check(staged, runner, width)
+            faults = _check(staged, runner, width, base or Expectation())
         if faults:
             more = [f"  and {len(faults) - _MOST_FAULTS} more"] if len(faults) > _MOST_FAULTS else []
             told = [f"  {fault}" for fault in faults[:_MOST_FAULTS]]
@@ -114,11 +116,12 @@ def _read(source: Path, copy: Path | None) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _check(wheels: Mapping[Path, Claim], runner: Runner, width: int) -> list[str]:
-    """Check each wheel as before it landed the first time: name, metadata, tags, symbols, stable ABI."""
+def _check(wheels: Mapping[Path, Claim], runner: Runner, width: int, base: Expectation) -> list[str]:
+    """Check each wheel as before it landed the first time."""
 
     def check(path: Path, claim: Claim) -> list[str]:
-        found = check_wheel(path, Expectation(claim.project, claim.version, claim.identifier), runner)
+        expected = replace(base, project=claim.project, version=claim.version, identifier=claim.identifier)
+        found = check_wheel(path, expected, runner)
         return [f"{claim.place / path.name}: {it.message}" for it in found if it.severity is Severity.ERROR]
 
     with ThreadPoolExecutor(max_workers=width) as pool:

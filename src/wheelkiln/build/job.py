@@ -239,13 +239,16 @@ def _check_and_land(request: BuildRequest, job: Job, wheel: Path, may_land: MayL
     facts = request.source.facts
     expected = Expectation.of_job(request.config.verify, facts.name, facts.version, job.identifier)
     findings = check_wheel(wheel, expected, request.engine.runner)
-    if any(finding.severity is Severity.ERROR for finding in findings):
-        excerpt = tuple(plain_text(f"{finding.code}: {finding.message}") for finding in findings)
-        hint = next((finding.hint for finding in findings if finding.hint), "The wheel was not kept.")
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    if errors:
+        excerpt = tuple(plain_text(f"{finding.code}: {finding.message}") for finding in errors)
+        explain = f"'wheelkiln verify --explain {errors[0].code}' says what to do. The wheel was not kept."
+        hint = next((finding.hint for finding in errors if finding.hint), explain)
         message = plain_text(f"{wheel.name} is not what it claims to be")
         return Outcome(job, Status.REJECTED, message=message, hint=hint, excerpt=excerpt)
     wheel = complete_wheel(request, job, wheel)
-    built = Outcome(job, Status.BUILT, wheel=WheelFile(wheel.name, sha256_of(wheel), wheel.stat().st_size))
+    file = WheelFile(wheel.name, sha256_of(wheel), wheel.stat().st_size)
+    built = Outcome(job, Status.BUILT, wheel=file, findings=findings)
     if not may_land(request, built):
         return Outcome(job, Status.COVERED, covered_by=wheel.name)
     with naming_storage_errors(request.output_dir, setting="--output-dir"):

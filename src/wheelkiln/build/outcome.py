@@ -11,6 +11,7 @@ from wheelkiln.cache.sharing import Sharing
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.image.provide import BuiltImage
 from wheelkiln.plan.model import Job
+from wheelkiln.verify.findings import Finding
 
 __all__ = [
     "Event",
@@ -65,6 +66,7 @@ class Outcome:
     bytes, None where it could not be read. kept_bytes is the size of a failed job's container that is kept for a shell,
     None where none is. host is the configured machine that it ran on, empty for this one; emulated tells whether that
     one ran the job's architecture under an emulator. attempts is more than one where the engine failed for a moment.
+    findings are the warnings about a wheel that was checked in this run.
     """
 
     job: Job
@@ -86,6 +88,7 @@ class Outcome:
     host: str = ""
     emulated: bool = False
     attempts: int = 1
+    findings: tuple[Finding, ...] = ()
 
     @property
     def good(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,14 @@ from wheelkiln.plan.project_settings import merge_environment_variables
 from wheelkiln.report.diagnoses import diagnosis_lines
 from wheelkiln.report.manifest import MANIFEST_NAME, ManifestShard, make_manifest, write_manifest_text
 from wheelkiln.report.tables import outcome_table
-from wheelkiln.report.text import format_cache, format_gate, format_seconds, format_sharing, format_size
+from wheelkiln.report.text import (
+    format_cache,
+    format_gate,
+    format_seconds,
+    format_sharing,
+    format_size,
+    format_warnings,
+)
 from wheelkiln.system.engine import ContainerEngine, EngineName
 from wheelkiln.system.files import make_directory, naming_storage_errors, write_text_atomically
 from wheelkiln.verify.record import Record, read_record
@@ -242,3 +250,6 @@ def _print_report(run: RunRequest, result: RunResult) -> None:
         click.echo(f"{count} in {run.output_dir} after {format_seconds(result.seconds)}{origin}:")
         for name in wheels:
             click.echo(f"  {name}")
+    warnings = format_warnings(result.outcomes)
+    if warnings:
+        click.echo(f"{warnings}; 'wheelkiln verify {shlex.quote(str(run.output_dir))}' shows them")

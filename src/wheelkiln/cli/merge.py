@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wheelkiln.report.agreement import Part
     from wheelkiln.report.manifest import Manifest
     from wheelkiln.system.process import Runner
+    from wheelkiln.verify.checks import Expectation
 
 __all__ = ["Merging", "command", "merge_directories"]
 
@@ -41,16 +42,18 @@ def command(
 
     Each wheel must have the digest that its manifest says, and is checked again. All must be of the same source and
     configuration, and no shard may be missing. Nothing lands where anything is wrong. The output directory may be one
-    of those that are merged. Jobs that failed stay in the manifest, and the exit code is then 7.
+    of those that are merged. Jobs that failed stay in the manifest, and the exit code is then 7. Rules for wheels are
+    those that the configuration of the working directory asks for.
     """
     from wheelkiln.cache.settings import cache_root
     from wheelkiln.cli.console import log_command
-    from wheelkiln.config.load import parse_config
+    from wheelkiln.config.load import load_config
     from wheelkiln.system.host import read_host
     from wheelkiln.system.process import ProcessRunner
+    from wheelkiln.verify.checks import Expectation
 
     host = read_host()
-    config = parse_config({}, environ=host.environ, flags={"cache.dir": cache_dir} if cache_dir else {}).config
+    config = load_config(host.cwd, host.environ, {"cache.dir": cache_dir} if cache_dir else {}).config
     merging = Merging(
         places=tuple(dict.fromkeys((host.cwd / directory).resolve() for directory in directories)),
         target=(host.cwd / output_dir).resolve(),
@@ -58,6 +61,7 @@ def command(
         runner=ProcessRunner(log_command if verbose else None),
         width=host.cpus,
         allow_missing=allow_missing,
+        expected=Expectation.configured(config.verify),
     )
     manifest = merge_directories(merging)
     _print(manifest, merging, output)
@@ -66,7 +70,7 @@ def command(
 
 @dataclass(frozen=True, slots=True)
 class Merging:
-    """What is to be merged to where; width is how many wheels are checked side by side."""
+    """What is to be merged to where; width is how many wheels are checked side by side, expected what all must be."""
 
     places: tuple[Path, ...]
     target: Path
@@ -74,6 +78,7 @@ class Merging:
     runner: Runner
     width: int = 1
     allow_missing: bool = False
+    expected: Expectation | None = None
 
 
 def merge_directories(merging: Merging) -> Manifest:
@@ -124,7 +129,7 @@ def _gather(parts: Sequence[Part], merging: Merging) -> None:
         for job in part.manifest.jobs
         if job.wheel is not None
     ]
-    gather_wheels(claims, merging.target, merging.runner, width=merging.width)
+    gather_wheels(claims, merging.target, merging.runner, width=merging.width, base=merging.expected)
 
 
 def _print(manifest: Manifest, merging: Merging, output: str) -> None:

@@ -17,6 +17,7 @@ from wheelkiln.cache.remote_use import RemoteUse
 from wheelkiln.cache.sharing import Sharing
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.plan.model import Skipped
+from wheelkiln.verify.findings import Finding
 from wheelkiln.verify.record import Record
 
 __all__ = [
@@ -85,8 +86,8 @@ class ManifestJob:
     statistics count compiler calls.
     requirements are those of the build environment, with their versions; empty where no build was needed. from_store
     tells whether a reused wheel came from the wheel store. memory is the container's peak in bytes. attempts is more
-    than one where the container engine failed for a moment and the job was tried again. record is
-    what the wheel itself carries.
+    than one where the container engine failed for a moment and the job was tried again. record is what the wheel itself
+    carries. findings are warnings about the wheel, of the run that built it.
     """
 
     id: str
@@ -111,6 +112,7 @@ class ManifestJob:
     emulated: bool = False
     attempts: int = 1
     record: dict[str, Any] | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +273,7 @@ def _make_job(outcome: Outcome, image: str, records: Mapping[str, Record]) -> Ma
         remote=outcome.remote,
         memory=outcome.memory,
         host=outcome.host,
+        findings=outcome.findings,
         emulated=outcome.emulated,
         attempts=outcome.attempts,
         record=asdict(record) if record else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from wheelkiln.build.outcome import Gate, GateVerdict, Outcome, Status
 from wheelkiln.cache.sharing import Sharing
@@ -16,6 +16,7 @@ __all__ = [
     "format_seconds",
     "format_sharing",
     "format_size",
+    "format_warnings",
     "group_skipped",
 ]
 
@@ -71,6 +72,17 @@ def format_gate(gate: Gate) -> list[str]:
         return [f"cache gate: off ({reason})" for reason in gate.reasons]
     found = f"{gate.hits} of {gate.calls} compile calls hit, at least {asked} are asked for"
     return [f"cache gate: {gate.verdict.value}: {found}", *(f"  not looked at: {reason}" for reason in gate.reasons)]
+
+
+def format_warnings(outcomes: Sequence[Outcome]) -> str:
+    """``3 warnings about 2 wheels (build-path, rpath)``; empty where there is none."""
+    having = [outcome for outcome in outcomes if outcome.findings]
+    if not having:
+        return ""
+    count = sum(len(outcome.findings) for outcome in having)
+    codes = ", ".join(sorted({finding.code for outcome in having for finding in outcome.findings}))
+    wheels = f"{len(having)} wheel{'' if len(having) == 1 else 's'}"
+    return f"{count} warning{'' if count == 1 else 's'} about {wheels} ({codes})"
 
 
 def group_skipped(skipped: Iterable[Skipped]) -> list[tuple[list[str], str]]:

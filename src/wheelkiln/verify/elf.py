@@ -37,7 +37,9 @@ class BadElfError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ElfFile:
-    """A file of a wheel: machine is its e_machine, search the entries of RPATH or RUNPATH.
+    """A file of a wheel: machine is its e_machine, search the entries of RUNPATH, else of RPATH.
+
+    hands_on tells that it is RPATH, which counts for the libraries that a library needs, too.
 
     build_paths are names of files of the machine that it was built on, as they stand in it.
     """
@@ -47,6 +49,7 @@ class ElfFile:
     soname: str
     needed: tuple[str, ...]
     search: tuple[str, ...]
+    hands_on: bool
     executable_stack: bool
     text_relocations: bool
     build_paths: tuple[str, ...]
@@ -77,12 +80,14 @@ def _read(name: str, data: mmap.mmap) -> ElfFile:
     machine, segments = _read_segments(data, order, wide=wide)
     entries = list(_read_dynamic(data, segments, order + ("qQ" if wide else "lL")))
     strings = _Strings(data, segments, entries)
+    run_path, search_path = list(strings.all_of(_DT_RUNPATH)), list(strings.all_of(_DT_RPATH))
     return ElfFile(
         name=name,
         machine=machine,
         soname=next(strings.all_of(_DT_SONAME), ""),
         needed=tuple(strings.all_of(_DT_NEEDED)),
-        search=_search_path(list(strings.all_of(_DT_RUNPATH)) or list(strings.all_of(_DT_RPATH))),
+        search=_search_path(run_path or search_path),
+        hands_on=not run_path,
         executable_stack=any(segment.kind == _PT_GNU_STACK and segment.flags & _PF_X for segment in segments),
         text_relocations=any(
             tag == _DT_TEXTREL or (tag == _DT_FLAGS and value & _DF_TEXTREL) for tag, value in entries

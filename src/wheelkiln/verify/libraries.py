@@ -106,8 +106,10 @@ def _resolve(elf: ElfFile, entry: str) -> str:
 def _check_needed(elf_files: Sequence[ElfFile], subject: str) -> Iterator[Finding]:
     """A library that the wheel has must be found from where it is needed; one with auditwheel's hash must be there.
 
-    Something else may have loaded it before: what has the same soname is then taken.
+    An RPATH is handed on, and which library is loaded by which cannot be known: any counts for all.
     """
+    handed = {_resolve(elf, entry) for elf in elf_files if elf.hands_on for entry in elf.search if _ORIGIN.match(entry)}
+
     places: defaultdict[str, set[str]] = defaultdict(set)
     for elf in elf_files:
         path = PurePosixPath(_DATA.sub("", elf.name))
@@ -117,7 +119,7 @@ def _check_needed(elf_files: Sequence[ElfFile], subject: str) -> Iterator[Findin
         for needed in elf.needed:
             if needed not in places and _GRAFTED.search(needed):
                 yield found("library-missing", subject, f"'{elf.name}' needs '{needed}', which the wheel does not have")
-            elif needed in places and not places[needed] & searched:
+            elif needed in places and not places[needed] & (searched | handed):
                 yield found(
                     "library-unreached", subject, f"'{elf.name}' needs '{needed}' and does not search where it is"
                 )
