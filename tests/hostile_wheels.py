@@ -107,11 +107,16 @@ def _zip64_end(count: int, size: int, offset: int, place: int) -> bytes:
     return record + struct.pack("<4sLQL", b"PK\6\7", 0, place, 1)
 
 
-def make_elf(*, search: bytes = b"", needed: bytes = b"", strings: int | None = None, flags: int = 6) -> bytes:
-    """A shared library of x86-64 that has nothing but a dynamic section; strings replaces its string table's size."""
+def make_elf(
+    *, search: bytes = b"", needed: bytes = b"", strings: int | None = None, flags: int = 6, tag: int = 29
+) -> bytes:
+    """A shared library of x86-64 that has nothing but a dynamic section.
+
+    strings replaces its string table's size, tag says where it searches: DT_RUNPATH, or DT_RPATH.
+    """
     table = b"\0" + needed + b"\0" + search + b"\0"
     tags = [(1, 1)] if needed else []
-    tags += [(29, 2 + len(needed))] if search else []
+    tags += [(tag, 2 + len(needed))] if search else []
     start = 64 + 56 * 3
     tags += [(5, start), (10, len(table) if strings is None else strings), (0, 0)]
     dynamic = b"".join(struct.pack("<qQ", *pair) for pair in tags)

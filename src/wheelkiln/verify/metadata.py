@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from packaging.metadata import Metadata, parse_email
+from packaging.metadata import InvalidMetadata, Metadata, parse_email
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name
@@ -58,7 +58,10 @@ def _faults(text: str) -> Iterator[str]:
         Metadata.from_email(text.encode(), validate=True)
     except ExceptionGroup as group:
         for error in group.exceptions:
-            yield " ".join(str(error).split())
+            if not (
+                isinstance(error, InvalidMetadata) and error.field == "license-file" and "introduced" in str(error)
+            ):
+                yield " ".join(str(error).split())  # setuptools wrote License-File years before it was standard
     except (ValueError, TypeError) as error:
         yield " ".join(str(error).split())
 

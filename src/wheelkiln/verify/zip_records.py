@@ -21,7 +21,7 @@ _LOCATOR64 = struct.Struct("<4sLQL")
 _CENTRAL = struct.Struct("<4s4B4HL2L5H2L")
 _LOCAL = struct.Struct("<4s2B4HL2L2H")
 _EXTRA = struct.Struct("<2H")
-_DESCRIPTORS = (struct.Struct("<4s3L"), struct.Struct("<4sLQQ"), struct.Struct("<3L"), struct.Struct("<LQQ"))
+_DESCRIPTORS = tuple(map(struct.Struct, ("<4sLQQ", "<LQQ", "<4s3L", "<3L")))
 _MOST_COMMENT = 0xFFFF
 _NONE16, _NONE32 = 0xFFFF, 0xFFFFFFFF
 _MOST_DIRECTORY = 256 << 20
@@ -274,6 +274,7 @@ def _place(file: BinaryIO, header: _Header, member: Member, room: int) -> Member
 
 
 def _descriptor_size(file: BinaryIO, member: Member, place: int, room: int) -> int:
+    """Return the size of what follows the data; of an empty member two forms may fit, and the longer one is meant."""
     for form in _DESCRIPTORS:
         if place + form.size > room:
             continue
