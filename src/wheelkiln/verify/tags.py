@@ -8,8 +8,11 @@ import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 from packaging.utils import BuildTag, InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -139,13 +142,24 @@ def check_symbols(path: Path, runner: Runner) -> Iterator[Finding]:
         yield _error("symbols", path, f"auditwheel could not read it: {problem.message}")
         return
     try:
-        allowed = str(json.loads(done.stdout)["overall_tag"])
+        shown = json.loads(done.stdout)
+        allowed = str(shown["overall_tag"])
     except (ValueError, KeyError, TypeError):
         yield _error("symbols", path, f"auditwheel could not read it: {done.last_line}")
         return
     for platform in platforms:
         if _promises_more(platform, allowed):
-            yield _error("symbols", path, f"the tag '{platform}' promises more than its symbols allow ({allowed})")
+            told = _error("symbols", path, f"the tag '{platform}' promises more than its symbols allow ({allowed})")
+            yield replace(told, details=tuple(_reasons(shown)))
+
+
+def _reasons(shown: Mapping[str, Any]) -> Iterator[str]:
+    """Say what auditwheel saw: libraries that no policy has, and versions of symbols by the library that has them."""
+    with suppress(AttributeError, TypeError):  # its answer is of another form
+        for library, path in sorted(shown.get("external_libs", {}).items()):
+            yield f"needs {library}, which is {f'{path} here' if path else 'not there'} and not in the wheel"
+        for library, versions in sorted(shown.get("versioned_symbols", {}).items()):
+            yield f"{library}: {', '.join(sorted(map(str, versions)))}"
 
 
 def check_stable_abi(path: Path, runner: Runner) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.files import sha256_of
 from wheelkiln.system.pip_settings import PipSettings
+from wheelkiln.verify.findings import Severity
 
 
 @dataclass
@@ -167,6 +168,17 @@ def test_a_wheel_that_is_not_what_it_claims_does_not_land(tmp_path: Path) -> Non
     assert run.outcome.message.endswith("is not what it claims to be")
     assert run.outcome.excerpt[0].startswith("symbols: the tag 'manylinux_2_17_x86_64' promises more")
     assert list((tmp_path / "wheelhouse").iterdir()) == []
+
+
+def test_warnings_about_a_wheel_are_in_the_outcome_and_it_lands(tmp_path: Path) -> None:
+    run = _run(tmp_path, FakeCibuildwheel(files=lambda _: {"tests/test_kern.py": b""}))
+    assert run.outcome.status is Status.BUILT
+    assert [(finding.code, finding.severity) for finding in run.outcome.findings] == [("top-level", Severity.WARNING)]
+
+
+def test_a_rejected_wheel_is_explained(tmp_path: Path) -> None:
+    run = _run(tmp_path, FakeCibuildwheel(symbols="manylinux_2_39_x86_64"))
+    assert "wheelkiln verify --explain symbols" in run.outcome.hint
 
 
 def test_without_a_statistics_log_there_are_no_statistics(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.cli.build import _finish, _print_opening
 from wheelkiln.cli.shards import take_asked_shard
 from wheelkiln.errors import BuildError, CacheGateError
+from wheelkiln.verify.findings import Finding, Severity
 
 
 @pytest.fixture
@@ -50,6 +51,17 @@ def test_the_report_ends_with_the_wheels(request_: BuildRequest, capsys: pytest.
         f"1 wheel in {request_.output_dir} after 3.0 s:",
         "  kern-1.2-cp312-cp312-manylinux_2_17_x86_64.whl",
     ]
+
+
+def test_warnings_about_wheels_are_one_line(request_: BuildRequest, capsys: pytest.CaptureFixture[str]) -> None:
+    (good,) = _result(request_).outcomes
+    findings = tuple(Finding(code, Severity.WARNING, "k.whl", "m") for code in ("rpath", "build-path", "rpath"))
+    _finish(RunRequest((request_,)), _result(request_, replace(good, findings=findings)), "table")
+    last = capsys.readouterr().out.splitlines()[-1]
+    command = f"'wheelkiln verify {request_.output_dir}'"
+    assert last == f"3 warnings about 1 wheel (build-path, rpath); {command} shows them"
+    written = json.loads((request_.output_dir / "wheelkiln-manifest.json").read_text())
+    assert [finding["code"] for finding in written["jobs"][0]["findings"]] == ["rpath", "build-path", "rpath"]
 
 
 def test_the_report_says_what_came_from_the_store(request_: BuildRequest, capsys: pytest.CaptureFixture[str]) -> None:

@@ -168,6 +168,20 @@ def test_no_tag_promises_more_than_the_symbols_allow(tmp_path: Path, tag: str, c
     assert _codes(write_wheel(tmp_path), runner=_auditwheel(tag)) == codes
 
 
+def test_what_auditwheel_saw_stands_below(tmp_path: Path) -> None:
+    shown = {
+        "overall_tag": "linux_x86_64",
+        "external_libs": {"libx.so.1": None},
+        "versioned_symbols": {"libc.so.6": ["GLIBC_2.34", "GLIBC_2.2.5"]},
+    }
+    runner = FakeRunner({"python -m auditwheel show --json": Answer(json.dumps(shown))})
+    finding = check_wheel(write_wheel(tmp_path), Expectation(), runner)[0]
+    assert finding.details == (
+        "needs libx.so.1, which is not there and not in the wheel",
+        "libc.so.6: GLIBC_2.2.5, GLIBC_2.34",
+    )
+
+
 _MUSL = "kern-1.2-cp312-cp312-musllinux_1_2_x86_64.whl"
 
 
