@@ -103,7 +103,14 @@ def _check(wheels: Sequence[Path], manifests: Manifests, own: OwnConfig) -> list
     expected = [manifests.expectation_of(wheel) for wheel in wheels]
     with ThreadPoolExecutor(max_workers=own.host.cpus) as pool:
         found = pool.map(check_wheel, wheels, expected, [own.runner] * len(wheels))
-        return [CheckedWheel(wheel, findings) for wheel, findings in zip(wheels, found, strict=True)]
+        return [
+            CheckedWheel(_shown(wheel, own.host.cwd), findings) for wheel, findings in zip(wheels, found, strict=True)
+        ]
+
+
+def _shown(wheel: Path, cwd: Path) -> Path:
+    """Return a path as reports have it: relative where it can be, which is what code hosts ask for."""
+    return wheel.relative_to(cwd) if wheel.is_relative_to(cwd) else wheel
 
 
 def _print(checked: Sequence[CheckedWheel], output: str) -> None:
@@ -116,9 +123,12 @@ def _print(checked: Sequence[CheckedWheel], output: str) -> None:
     elif output == "sarif":
         click.echo(json.dumps(sarif_log(checked, version=__version__), indent=2))
     else:
-        for line in findings_text(checked, make_console(stderr=False).width):
-            mark = click.style(line.mark, fg=_COLORS[line.severity], bold=True) if line.severity else ""
-            click.echo(mark + line.text)
+        from rich.text import Text
+
+        console = make_console(stderr=False)
+        for line in findings_text(checked, console.width):
+            style = f"bold {_COLORS[line.severity]}" if line.severity else ""
+            console.print(Text.assemble((line.mark, style), line.text), soft_wrap=True)
 
 
 def _judge(checked: Sequence[CheckedWheel]) -> None:

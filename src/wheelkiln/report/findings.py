@@ -15,7 +15,8 @@ from wheelkiln.verify.rules.levels import reference_of
 __all__ = ["FINDINGS_FORMAT", "Line", "count_findings", "findings_table", "findings_text"]
 
 FINDINGS_FORMAT = 1
-_MOST_DETAILS = 20
+_MOST_DETAILS = {Severity.ERROR: 20, Severity.WARNING: 5}
+_INNER = "      "
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +54,21 @@ def _finding_lines(finding: Finding, width: int) -> Iterator[Line]:
     first, *rest = _wrap(f"{mark} {finding.code}: ", finding.message, width)
     yield Line(first.removeprefix(mark), mark, finding.severity)
     yield from (Line(line) for line in rest)
-    more = len(finding.details) - _MOST_DETAILS
-    for detail in (*finding.details[:_MOST_DETAILS], *([f"and {more} more"] if more > 0 else [])):
-        yield from (Line(line) for line in _wrap("      ", detail, width))
+    most = _MOST_DETAILS[finding.severity]
+    more = len(finding.details) - most
+    for detail in (*finding.details[:most], *([f"and {more} more"] if more > 0 else [])):
+        yield from (Line(line) for line in _wrap(_INNER, detail, width, inner=f"{_INNER}  "))
     if finding.hint:
         yield from (Line(line) for line in _wrap("    try: ", finding.hint, width))
 
 
-def _wrap(start: str, text: str, width: int) -> list[str]:
+def _wrap(start: str, text: str, width: int, *, inner: str = _INNER) -> list[str]:
     """Break at blanks alone: a name that is longer than a line stays whole, so that it can be copied."""
     return textwrap.wrap(
         plain_text(text.replace("\n", " ")),
         max(width, 40),
         initial_indent=start,
-        subsequent_indent="      ",
+        subsequent_indent=inner,
         break_long_words=False,
         break_on_hyphens=False,
     ) or [start]

@@ -105,6 +105,7 @@ def test_json() -> None:
     (wheel,) = json.loads(_invoke(_PURE, "--format", "json").stdout)["wheels"]
     (finding,) = wheel["findings"]
     assert (wheel["wheel"], finding["code"], finding["severity"]) == (_PURE, "wheel-tags", "error")
+    assert wheel["path"] == _PURE
     assert finding["reference"] == "docs/reference/findings.md#wheel-tags"
 
 
