@@ -82,6 +82,7 @@ def wheel_bytes(
             "packed": len(entry.packed),
             "size": len(entry.content),
             "extra": entry.extra,
+            "needs": 20,
         }
         if entry.share is None:
             told = {**fields, **entry.local}
@@ -91,7 +92,7 @@ def wheel_bytes(
             ) + told["name"] + told["extra"] + entry.packed  # fmt: skip
         told = {**fields, "offset": place, **entry.central}
         central += _CENTRAL.pack(
-            b"PK\1\2", 20, 3, 20, 0, told["flags"], told["method"], 0, 33, told["crc"], told["packed"], told["size"],
+            b"PK\1\2", 20, 3, told["needs"], 0, told["flags"], told["method"], 0, 33, told["crc"], told["packed"], told["size"],
             len(told["name"]), len(told["extra"]), len(entry.comment), 0, 0, entry.mode << 16, told["offset"],
         ) + told["name"] + told["extra"] + entry.comment  # fmt: skip
     count, size = end.get("count", len(entries)), end.get("size", len(central))
@@ -215,6 +216,7 @@ HOSTILE: Mapping[str, tuple[str, Callable[[], bytes]]] = {
     "a name that is not UTF-8": ("zip-headers", _named(b"kern/\xff\xfe", flags=0x800)),
     "an encrypted member": ("zip", _changed(flags=1)),
     "an unknown compression": ("zip-compression", _named(b"kern/a", method=95)),
+    "a version of the format that nobody knows": ("zip-compression", _changed(central={"needs": 201})),
     "bzip2": ("zip-compression", _named(b"kern/a", method=12)),
     "too many members": ("zip-size", _many_members),
     "a directory that is shorter than it says": ("zip-headers", _endless_directory),

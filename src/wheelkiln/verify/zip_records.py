@@ -30,6 +30,8 @@ _ENCRYPTED = 0x0001 | 0x0020 | 0x0040 | 0x2000
 _HAS_DESCRIPTOR = 0x0008
 _IS_UTF8 = 0x0800
 _UNIX = 3
+_NEWEST_VERSION = 63
+"""In tenths; zipfile refuses later ones."""
 
 
 class ZipFaultError(ValueError):
@@ -165,7 +167,7 @@ def _read_central(text: bytes, count: int, limits: Limits) -> Iterator[tuple[_He
         if place + _CENTRAL.size > len(text):
             raise ZipFaultError("zip-headers", "the central directory has fewer members than the end record says")
         fields = _CENTRAL.unpack_from(text, place)
-        signature, _, system, _, _, flags, method, _, _, crc, packed, size = fields[:12]
+        signature, _, system, needs, _, flags, method, _, _, crc, packed, size = fields[:12]
         name_size, extra_size, comment_size, disk, _, attributes, start = fields[12:]
         after = place + _CENTRAL.size + name_size + extra_size + comment_size
         if signature != b"PK\1\2" or after > len(text) or disk not in {0, _NONE16}:
@@ -174,14 +176,20 @@ def _read_central(text: bytes, count: int, limits: Limits) -> Iterator[tuple[_He
         extra = text[place + _CENTRAL.size + name_size :][:extra_size]
         size, packed, start = _widen(extra, (size, packed, start))
         name = _decode(raw, flags, extra, limits)
-        if flags & _ENCRYPTED:
-            raise ZipFaultError("zip", f"the member '{name}' is encrypted")
+        _check_way_of_storing(name, flags, needs)
         mode = attributes >> 16 if system == _UNIX else 0
         member = Member(name, method, crc, packed, size, mode, start, comment=bool(comment_size))
         yield _Header(raw, flags, method, crc, packed, size), member
         place = after
     if place != len(text):
         raise ZipFaultError("zip-headers", "the central directory has more than the end record says")
+
+
+def _check_way_of_storing(name: str, flags: int, needs: int) -> None:
+    if flags & _ENCRYPTED:
+        raise ZipFaultError("zip", f"the member '{name}' is encrypted")
+    if needs > _NEWEST_VERSION:
+        raise ZipFaultError("zip-compression", f"the member '{name}' needs version {needs / 10} of the zip format")
 
 
 def _decode(raw: bytes, flags: int, extra: bytes, limits: Limits) -> str:

@@ -99,6 +99,7 @@ def test_what_was_built_from_what() -> None:
             "emulated": False,
             "record": None,
             "attempts": 1,
+            "findings": [],
         }
     ]
     assert [skip["id"] for skip in manifest["skipped"]] == ["cp312-manylinux_x86_64", "cp314-manylinux_x86_64"]
