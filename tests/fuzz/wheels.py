@@ -21,7 +21,7 @@ __all__ = ["main", "read_one"]
 def read_one(data: bytes) -> None:
     """Give an input to one of the readers."""
     from wheelkiln.verify.elf import BadElfError, read_elf
-    from wheelkiln.verify.record import BadRecordError, read_record
+    from wheelkiln.verify.record_file import BadRecordError, read_record
 
     which, content = data[:1], data[1:]
     if which == b"r":

@@ -20,7 +20,7 @@ from wheelkiln.verify.archive import check_archive, open_archive
 from wheelkiln.verify.checks import CheckedWheel, Expectation, check_wheel
 from wheelkiln.verify.elf import BadElfError, read_elf
 from wheelkiln.verify.findings import Finding, Severity
-from wheelkiln.verify.record import BadRecordError, read_record
+from wheelkiln.verify.record_file import BadRecordError, read_record
 from wheelkiln.verify.rules import RULES
 from wheelkiln.verify.zip_records import Limits, ZipFaultError
 
