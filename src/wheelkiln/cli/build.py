@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from wheelkiln.cli.resume import command_line, narrow_to_retry, print_cancelled,
 from wheelkiln.cli.shards import shard_options, take_asked_shard
 from wheelkiln.errors import BuildError, CacheGateError, NothingSelectedError, VerificationError
 from wheelkiln.plan.project_settings import merge_environment_variables
+from wheelkiln.report.builder import Made, read_builder
 from wheelkiln.report.diagnoses import diagnosis_lines
 from wheelkiln.report.manifest import MANIFEST_NAME, ManifestShard, make_manifest, write_manifest_text
 from wheelkiln.report.tables import outcome_table
@@ -149,7 +151,10 @@ def _print_opening(request: BuildRequest) -> None:
 
 def _finish(run: RunRequest, result: RunResult, output: str, shards: tuple[ManifestShard, ...] = ()) -> None:
     records = _read_records(run.output_dir, result)
-    manifest = write_manifest_text(make_manifest(run, result, version=__version__, shards=shards, records=records))
+    made = Made.by(read_builder(run.host.environ), finished=time.time(), seconds=result.seconds)
+    manifest = write_manifest_text(
+        make_manifest(run, result, version=__version__, shards=shards, records=records, made=made)
+    )
     make_directory(run.output_dir, setting="--output-dir")
     with naming_storage_errors(run.output_dir, setting="--output-dir"):
         write_text_atomically(run.output_dir / MANIFEST_NAME, manifest)

@@ -17,6 +17,7 @@ from wheelkiln.cache.remote_use import RemoteUse
 from wheelkiln.cache.sharing import Sharing
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.plan.model import Skipped
+from wheelkiln.report.builder import Made
 from wheelkiln.verify.findings import Finding
 from wheelkiln.verify.record import Record
 
@@ -25,6 +26,7 @@ __all__ = [
     "MANIFEST_NAME",
     "ColdRebuild",
     "Manifest",
+    "ManifestJob",
     "ManifestShard",
     "ManifestSource",
     "make_manifest",
@@ -87,7 +89,8 @@ class ManifestJob:
     requirements are those of the build environment, with their versions; empty where no build was needed. from_store
     tells whether a reused wheel came from the wheel store. memory is the container's peak in bytes. attempts is more
     than one where the container engine failed for a moment and the job was tried again. record is what the wheel itself
-    carries. findings are warnings about the wheel, of the run that built it.
+    carries. findings are warnings about the wheel, of the run that built it. made is None where this run did not build
+    the wheel.
     """
 
     id: str
@@ -113,6 +116,7 @@ class ManifestJob:
     attempts: int = 1
     record: dict[str, Any] | None = None
     findings: tuple[Finding, ...] = ()
+    made: Made | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +176,12 @@ def make_manifest(
     version: str,
     shards: tuple[ManifestShard, ...] = (),
     records: Mapping[str, Record] = MappingProxyType({}),
+    made: Made | None = None,
 ) -> Manifest:
-    """Describe a run; version is wheelkiln's, records are those of the wheels by their names."""
+    """Describe a run; version is wheelkiln's, records are those of the wheels by their names.
+
+    made is what the wheels are marked with that the run built.
+    """
     bases = {
         edition.plan.references[spec.name_for(base.arch)]: base.reference or "bootstrap"
         for edition in run.editions
@@ -199,7 +207,7 @@ def make_manifest(
             run.engine.name.value: run.engine.version,
         },
         images=images,
-        jobs=tuple(_make_job(outcome, references[outcome.job.id], records) for outcome in result.outcomes),
+        jobs=tuple(_make_job(outcome, references[outcome.job.id], records, made) for outcome in result.outcomes),
         skipped=tuple(skipped for skipped in run.skipped if skipped.id not in ran),
         cache=ManifestCache(
             mode=run.config.cache.mode,
@@ -252,7 +260,7 @@ def _make_source(edition: BuildRequest) -> ManifestSource:
     )
 
 
-def _make_job(outcome: Outcome, image: str, records: Mapping[str, Record]) -> ManifestJob:
+def _make_job(outcome: Outcome, image: str, records: Mapping[str, Record], made: Made | None) -> ManifestJob:
     record = records.get(outcome.wheel.name) if outcome.wheel else None
     return ManifestJob(
         id=outcome.job.id,
@@ -277,4 +285,5 @@ def _make_job(outcome: Outcome, image: str, records: Mapping[str, Record]) -> Ma
         emulated=outcome.emulated,
         attempts=outcome.attempts,
         record=asdict(record) if record else None,
+        made=made if outcome.status is Status.BUILT else None,
     )

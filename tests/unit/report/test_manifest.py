@@ -11,6 +11,7 @@ from wheelkiln.build.outcome import Gate, GateVerdict, Outcome, RunResult, Stage
 from wheelkiln.cache.remote_use import RemoteUse
 from wheelkiln.cache.statistics import CompileStatistics
 from wheelkiln.image.provide import BuiltImage, Origin
+from wheelkiln.report.builder import Made
 from wheelkiln.report.manifest import make_manifest, write_manifest_text
 
 _FACTS = make_facts('[project]\nname = "kern"\nversion = "1.2"\n[tool.scikit-build]\nwheel.py-api = "cp311"\n')
@@ -100,9 +101,17 @@ def test_what_was_built_from_what() -> None:
             "record": None,
             "attempts": 1,
             "findings": [],
+            "made": None,
         }
     ]
     assert [skip["id"] for skip in manifest["skipped"]] == ["cp312-manylinux_x86_64", "cp314-manylinux_x86_64"]
+
+
+def test_what_was_built_is_marked_with_the_run_and_what_was_reused_is_not() -> None:
+    made = Made("urn:builder", "", "", "", 1, 2)
+    outcomes = (_BUILT, replace(_BUILT, status=Status.REUSED), replace(_BUILT, status=Status.FAILED, wheel=None))
+    manifest = make_manifest(RunRequest((_REQUEST,)), replace(_RESULT, outcomes=outcomes), version="0", made=made)
+    assert [job.made for job in manifest.jobs] == [made, None, None]
 
 
 def test_a_skip_that_became_a_job_is_not_skipped() -> None:
