@@ -28,6 +28,8 @@ _COMMANDS = {
     "lock": "Pin the build requirements, with hashes, for each Python and architecture.",
     "merge": "Join what several machines or shards built into one wheelhouse.",
     "plan": "Show what would be built, and what not and why.",
+    "provenance": "Write a statement for each wheel that a CI system can sign.",
+    "sbom": "Show what is grafted into wheels, or write their CycloneDX documents.",
     "shell": "Open a shell in the container of a job that failed.",
     "schema": "Print the JSON schema of what is read and written.",
     "verify": "Check finished wheels: archive, tags, metadata, machine code.",

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.archives import write_wheel
+from wheelkiln.build.wheel_contents import identify_wheel, read_wheel
+from wheelkiln.errors import VerificationError
+from wheelkiln.system.files import sha256_of
+
+_METADATA = "Metadata-Version: 2.4\nName: kern\nVersion: 1.2\n"
+
+
+def _license(tmp_path: Path, line: str) -> str:
+    with zipfile.ZipFile(write_wheel(tmp_path, metadata=f"{_METADATA}{line}\n")) as archive:
+        return identify_wheel(archive, "kern-1.2-cp312-cp312-linux_x86_64.whl").license
+
+
+def test_a_wheel_tells_who_it_is(tmp_path: Path) -> None:
+    path = write_wheel(tmp_path, files={"kern.libs/libz.so.1": b"z"})
+    wheel = read_wheel(path)
+    assert (wheel.identity.name, wheel.identity.version, wheel.identity.file_name) == ("kern", "1.2", path.name)
+    assert wheel.identity.sha256 == sha256_of(path)
+    assert [library.name for library in wheel.shipped.libraries] == ["libz.so.1"]
+    assert wheel.making is None
+
+
+@pytest.mark.parametrize(
+    ("line", "expression"),
+    [
+        ("License-Expression: mit or apache-2.0", "MIT OR Apache-2.0"),
+        ("License-Expression: as you like it", ""),
+        ("License: MIT", ""),
+        ("License-Expression:", ""),
+    ],
+)
+def test_the_licence_is_told_where_it_is_an_expression(tmp_path: Path, line: str, expression: str) -> None:
+    assert _license(tmp_path, line) == expression
+
+
+def test_a_labelled_wheel_keeps_its_label_in_the_name_alone(tmp_path: Path) -> None:
+    with zipfile.ZipFile(write_wheel(tmp_path)) as archive:
+        identity = identify_wheel(archive, "kern-1.2-cp312-cp312-linux_x86_64-x86_64_v4.whl")
+    assert (identity.version, identity.file_name) == ("1.2", "kern-1.2-cp312-cp312-linux_x86_64-x86_64_v4.whl")
+
+
+def test_what_is_no_wheel(tmp_path: Path) -> None:
+    broken = tmp_path / "kern-1.2-cp312-cp312-linux_x86_64.whl"
+    broken.write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(VerificationError, match=r"linux_x86_64\.whl cannot be read: File is not a zip file"):
+        read_wheel(broken)
+    named = write_wheel(tmp_path).rename(tmp_path / "kern.whl")
+    with pytest.raises(VerificationError, match=r"kern\.whl cannot be read: Invalid wheel filename"):
+        read_wheel(named)
