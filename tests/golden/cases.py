@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from tests.golden.provenance import every_field_of_a_statement, every_field_of_an_sbom
 from tests.values import make_facts, make_host, make_inputs, make_interpreter, make_request
 from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
 from wheelkiln.build.request import BuildRequest, make_invocation
@@ -215,6 +216,8 @@ CASES: Mapping[str, Callable[[], str]] = {
         "pins.env", {"image": {"download-mirror": "https://mirror.example/github/"}}
     ),
     "plan/every-reason.json": _plan,
+    "provenance/every-field.intoto.json": every_field_of_a_statement,
+    "provenance/every-field.cdx.json": every_field_of_an_sbom,
     "schema/config.json": lambda: _schema("config"),
     "schema/plan.json": lambda: _schema("plan"),
     "schema/manifest.json": lambda: _schema("manifest"),

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from wheelkiln.cache.lock import Pin
 from wheelkiln.verify.grafted import OWN_SBOM, GraftedLibrary, OtherSbom, Shipped, SourcePackage
@@ -112,7 +113,7 @@ def _of_package(package: SourcePackage) -> dict[str, Any]:
 
 def _of_sbom(sbom: OtherSbom) -> dict[str, Any]:
     """Refer to a document beside ours, relative to it."""
-    return {"type": "bom", "url": sbom.name, "hashes": [_sha256(sbom.sha256)]}
+    return {"type": "bom", "url": quote(sbom.name, safe=""), "hashes": [_sha256(sbom.sha256)]}
 
 
 def _formulation(making: Making) -> list[dict[str, Any]]:

@@ -17,8 +17,8 @@ NamedPackage = tuple[str, str, str]
 
 def pypi_purl(name: str, version: str = "", **qualifiers: str) -> str:
     """Return the package URL of a project or a release on the package index."""
-    told = "&".join(f"{key}={quote(value, safe='')}" for key, value in sorted(qualifiers.items()) if value)
-    at = f"@{quote(version, safe='')}" if version else ""
+    told = "&".join(f"{key}={quote(value, safe='/:')}" for key, value in sorted(qualifiers.items()) if value)
+    at = f"@{quote(version, safe=':')}" if version else ""
     return f"pkg:pypi/{canonicalize_name(name)}{at}{f'?{told}' if told else ''}"
 
 
@@ -43,6 +43,6 @@ def image_purl(reference: str, digest: str) -> str:
     head, slash, last = place.rpartition("/")
     name, _, tag = last.partition(":")
     told = {"repository_url": f"{head}{slash}{name}" if slash else "", "tag": tag}
-    qualifiers = "&".join(f"{key}={quote(value, safe='/')}" for key, value in told.items() if value)
-    at = f"@{quote(digest, safe='')}" if digest else ""
+    qualifiers = "&".join(f"{key}={quote(value, safe='/:')}" for key, value in told.items() if value)
+    at = f"@{quote(digest, safe=':')}" if digest else ""
     return f"pkg:oci/{quote(name.lower(), safe='')}{at}{f'?{qualifiers}' if qualifiers else ''}"

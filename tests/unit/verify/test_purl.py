@@ -25,11 +25,11 @@ def test_of_the_package_index(name: str, version: str, qualifiers: dict[str, str
         ("Foo.Bar[x]===1.0; python_version < '4'", ("foo-bar", "1.0", "pkg:pypi/foo-bar@1.0")),
         (
             "kern @ https://user:secret@files.example/kern-1.tar.gz",
-            ("kern", "", "pkg:pypi/kern?download_url=https%3A%2F%2Ffiles.example%2Fkern-1.tar.gz"),
+            ("kern", "", "pkg:pypi/kern?download_url=https://files.example/kern-1.tar.gz"),
         ),
         (
             "kern @ git+https://a.example/k@1",
-            ("kern", "", "pkg:pypi/kern?vcs_url=git%2Bhttps%3A%2F%2Fa.example%2Fk%401"),
+            ("kern", "", "pkg:pypi/kern?vcs_url=git%2Bhttps://a.example/k%401"),
         ),
         ("numpy>=2", None),
         ("-e .", None),
@@ -43,8 +43,8 @@ def test_of_a_pinned_requirement(requirement: str, package: tuple[str, str, str]
     ("reference", "digest", "purl"),
     [
         ("localhost/wk/Base:1f2e", "", "pkg:oci/base?repository_url=localhost/wk/Base&tag=1f2e"),
-        ("r.example:5000/a/b:1", "sha256:ff", "pkg:oci/b@sha256%3Aff?repository_url=r.example%3A5000/a/b&tag=1"),
-        ("r.example/b@sha256:ff", "sha256:ff", "pkg:oci/b@sha256%3Aff?repository_url=r.example/b"),
+        ("r.example:5000/a/b:1", "sha256:ff", "pkg:oci/b@sha256:ff?repository_url=r.example:5000/a/b&tag=1"),
+        ("r.example/b@sha256:ff", "sha256:ff", "pkg:oci/b@sha256:ff?repository_url=r.example/b"),
         ("debian", "", "pkg:oci/debian"),
     ],
 )
