@@ -87,7 +87,7 @@ MANIFEST_FIELDS = {
     "jobs[].remote.failed_in_a_row": "The last of them, without one between them that it answered.",
     "jobs[].remote.given_up": "Whether the job went on without it.",
     "jobs[].host": "The configured machine that it ran on, empty for this one.",
-    "jobs[].made": "The run that built the wheel, or null where it was not built now.",
+    "jobs[].made": "The run that built the wheel, or null where it is not known: it came from the wheel store.",
     "jobs[].made.builder": "URI of the builder: GitHub's workflow, GitLab's runner, or `urn:wheelkiln:builder:local`.",
     "jobs[].made.invocation": "URI of its run; empty where it has none.",
     "jobs[].made.repository": "The repository of the CI configuration that ran, with its ref; empty where none did.",

@@ -45,6 +45,8 @@ def read_wheel(path: Path) -> WheelContents:
 
 def identify_wheel(archive: zipfile.ZipFile, file_name: str, *, sha256: str = "") -> WheelIdentity:
     """Tell a wheel's name, version and licence; raise ValueError where its file name is not a wheel's."""
+    if not file_name.isprintable():
+        raise ValueError("its file name cannot be printed")
     try:
         name, version, _, _ = parse_wheel_filename(split_label(file_name)[0])
     except InvalidWheelFilename as error:

@@ -33,7 +33,7 @@ from wheelkiln.cli.resume import command_line, narrow_to_retry, print_cancelled,
 from wheelkiln.cli.shards import shard_options, take_asked_shard
 from wheelkiln.errors import BuildError, CacheGateError, NothingSelectedError, VerificationError
 from wheelkiln.plan.project_settings import merge_environment_variables
-from wheelkiln.report.builder import Made, read_builder
+from wheelkiln.report.builder import Made, read_builder, read_made
 from wheelkiln.report.diagnoses import diagnosis_lines
 from wheelkiln.report.manifest import MANIFEST_NAME, ManifestShard, make_manifest, write_manifest_text
 from wheelkiln.report.tables import outcome_table
@@ -152,9 +152,9 @@ def _print_opening(request: BuildRequest) -> None:
 def _finish(run: RunRequest, result: RunResult, output: str, shards: tuple[ManifestShard, ...] = ()) -> None:
     records = _read_records(run.output_dir, result)
     made = Made.by(read_builder(run.host.environ), finished=time.time(), seconds=result.seconds)
-    manifest = write_manifest_text(
-        make_manifest(run, result, version=__version__, shards=shards, records=records, made=made)
-    )
+    earlier = read_made(run.output_dir / MANIFEST_NAME)
+    told = make_manifest(run, result, version=__version__, shards=shards, records=records, made=made, earlier=earlier)
+    manifest = write_manifest_text(told)
     make_directory(run.output_dir, setting="--output-dir")
     with naming_storage_errors(run.output_dir, setting="--output-dir"):
         write_text_atomically(run.output_dir / MANIFEST_NAME, manifest)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from wheelkiln.system.process import mask_secrets
 
-__all__ = ["LOCAL_BUILDER", "Builder", "Made", "read_builder"]
+__all__ = ["LOCAL_BUILDER", "Builder", "Made", "read_builder", "read_made"]
 
 LOCAL_BUILDER = "urn:wheelkiln:builder:local"
 """The builder of a machine that says nothing of itself: nobody else has a reason to trust it."""
+_LAST_SECOND = 253_402_300_799
+"""Of the year 9999, which is the last that a time of SLSA can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,32 @@ class Made:
     started: int
     finished: int
 
+    @property
+    def is_sound(self) -> bool:
+        """Tell whether it holds what it should: it may have been read from anywhere."""
+        texts: tuple[Any, ...] = (self.builder, self.invocation, self.repository, self.revision)
+        times: tuple[Any, ...] = (0, self.started, self.finished, _LAST_SECOND)
+        return (
+            all(isinstance(text, str) and text.isprintable() for text in texts)
+            and all(type(time) is int for time in times)
+            and list(times) == sorted(times)
+        )
+
     @classmethod
     def by(cls, builder: Builder, *, finished: float, seconds: float) -> Made:
         """Tell what a builder has just done, in so many seconds."""
         started = int(finished - seconds)
         return cls(builder.id, builder.invocation, builder.repository, builder.revision, started, int(finished))
+
+
+def read_made(manifest: Path) -> dict[str, Made]:
+    """Return which runs built the wheels of an earlier manifest, by the wheels' digests; nothing where it is none."""
+    try:
+        jobs = json.loads(manifest.read_text(encoding="utf-8"))["jobs"]
+        found = {job["wheel"]["sha256"]: Made(**job["made"]) for job in jobs if job["wheel"] and job.get("made")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    return {digest: made for digest, made in found.items() if made.is_sound}
 
 
 def read_builder(environ: Mapping[str, str]) -> Builder:

@@ -89,8 +89,8 @@ class ManifestJob:
     requirements are those of the build environment, with their versions; empty where no build was needed. from_store
     tells whether a reused wheel came from the wheel store. memory is the container's peak in bytes. attempts is more
     than one where the container engine failed for a moment and the job was tried again. record is what the wheel itself
-    carries. findings are warnings about the wheel, of the run that built it. made is None where this run did not build
-    the wheel.
+    carries. findings are warnings about the wheel, of the run that built it. made is None where nobody noted which run
+    built the wheel.
     """
 
     id: str
@@ -177,10 +177,11 @@ def make_manifest(
     shards: tuple[ManifestShard, ...] = (),
     records: Mapping[str, Record] = MappingProxyType({}),
     made: Made | None = None,
+    earlier: Mapping[str, Made] | None = None,
 ) -> Manifest:
     """Describe a run; version is wheelkiln's, records are those of the wheels by their names.
 
-    made is what the wheels are marked with that the run built.
+    made is what the wheels are marked with that the run built. earlier has the runs that built wheels of the output directory before, by the wheels' digests.
     """
     bases = {
         edition.plan.references[spec.name_for(base.arch)]: base.reference or "bootstrap"
@@ -207,7 +208,10 @@ def make_manifest(
             run.engine.name.value: run.engine.version,
         },
         images=images,
-        jobs=tuple(_make_job(outcome, references[outcome.job.id], records, made) for outcome in result.outcomes),
+        jobs=tuple(
+            _make_job(outcome, references[outcome.job.id], records, _find_made(outcome, made, earlier or {}))
+            for outcome in result.outcomes
+        ),
         skipped=tuple(skipped for skipped in run.skipped if skipped.id not in ran),
         cache=ManifestCache(
             mode=run.config.cache.mode,
@@ -260,6 +264,13 @@ def _make_source(edition: BuildRequest) -> ManifestSource:
     )
 
 
+def _find_made(outcome: Outcome, made: Made | None, earlier: Mapping[str, Made]) -> Made | None:
+    """A wheel from the wheel store may be of any run, and no manifest here knew it."""
+    if outcome.status is Status.BUILT:
+        return made
+    return earlier.get(outcome.wheel.sha256) if outcome.wheel else None
+
+
 def _make_job(outcome: Outcome, image: str, records: Mapping[str, Record], made: Made | None) -> ManifestJob:
     record = records.get(outcome.wheel.name) if outcome.wheel else None
     return ManifestJob(
@@ -285,5 +296,5 @@ def _make_job(outcome: Outcome, image: str, records: Mapping[str, Record], made:
         emulated=outcome.emulated,
         attempts=outcome.attempts,
         record=asdict(record) if record else None,
-        made=made if outcome.status is Status.BUILT else None,
+        made=made,
     )

@@ -87,6 +87,8 @@ def _faults_of_job(job: ManifestJob) -> Iterator[str]:
         yield f"{job.identifier!r} is not a build identifier"
     if not all(map(math.isfinite, [job.seconds, *(stage.seconds for stage in job.stages)])):
         yield "its seconds are no number"
+    if job.made and not job.made.is_sound:
+        yield "the run that built it is none that can be"
     if job.covered_by and not _is_wheel_name(job.covered_by):
         yield f"{job.covered_by!r} is not a wheel's file name"
     if (job.wheel is not None) != (job.status in (Status.BUILT, Status.REUSED)):

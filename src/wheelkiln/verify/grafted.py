@@ -138,7 +138,7 @@ def _read_package(component: Any) -> tuple[str, SourcePackage] | None:
     texts = [component.get(key) for key in ("bom-ref", "name", "version", "purl")]
     reference, name, version, purl = (text if isinstance(text, str) else "" for text in texts)
     _, _, mark = reference.partition("#")
-    if not (mark and name and purl.startswith("pkg:")):
+    if not (mark and name and purl.startswith("pkg:") and f"{name}{version}{purl}".isprintable()):
         return None  # the wheel itself is a component, too, without a mark
     return mark, SourcePackage(name, version, purl)
 

@@ -51,6 +51,10 @@ def test_what_is_no_wheel(tmp_path: Path) -> None:
     broken.write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(VerificationError, match=r"linux_x86_64\.whl cannot be read: File is not a zip file"):
         read_wheel(broken)
+    strange = broken.rename(tmp_path / "kern-1.2-cp312-cp312-linux_x\udc80.whl")
+    strange.write_bytes(write_wheel(tmp_path).read_bytes())
+    with pytest.raises(VerificationError, match="its file name cannot be printed"):
+        read_wheel(strange)
     named = write_wheel(tmp_path).rename(tmp_path / "kern.whl")
     with pytest.raises(VerificationError, match=r"kern\.whl cannot be read: Invalid wheel filename"):
         read_wheel(named)

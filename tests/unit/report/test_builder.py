@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from wheelkiln.report.builder import LOCAL_BUILDER, Builder, Made, read_builder
+from wheelkiln.report.builder import LOCAL_BUILDER, Builder, Made, read_builder, read_made
 
 _GITHUB = {
     "GITHUB_ACTIONS": "true",
@@ -68,3 +73,21 @@ def test_a_login_in_the_projects_address_is_not_told() -> None:
 def test_a_run_began_its_seconds_before_its_end() -> None:
     made = Made.by(Builder("urn:x", "urn:run", "git+x", "1"), finished=1000.9, seconds=30.5)
     assert made == Made("urn:x", "urn:run", "git+x", "1", 970, 1000)
+
+
+def test_the_runs_of_an_earlier_manifest(tmp_path: Path) -> None:
+    made, path = Made("urn:x", "", "", "", 1, 2), tmp_path / "manifest.json"
+    jobs: list[Any] = [{"wheel": {"sha256": "a"}, "made": asdict(made)}, {"wheel": {"sha256": "b"}}, {"wheel": None}]
+    jobs += [{"wheel": {"sha256": "c"}, "made": {**asdict(made), "started": "1"}}]
+    path.write_text(json.dumps({"jobs": jobs}))
+    assert read_made(path) == {"a": made}
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "[]", "{}", '{"jobs": [{}]}', '{"jobs": [{"wheel": {}, "made": {"x": 1}}]}']
+)
+def test_what_is_no_manifest_knows_no_runs(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "manifest.json"
+    if text is not None:
+        path.write_text(text)
+    assert read_made(path) == {}

@@ -107,11 +107,13 @@ def test_what_was_built_from_what() -> None:
     assert [skip["id"] for skip in manifest["skipped"]] == ["cp312-manylinux_x86_64", "cp314-manylinux_x86_64"]
 
 
-def test_what_was_built_is_marked_with_the_run_and_what_was_reused_is_not() -> None:
-    made = Made("urn:builder", "", "", "", 1, 2)
+def test_what_was_built_is_marked_with_the_run_and_what_was_reused_with_that_of_before() -> None:
+    made, before = Made("urn:builder", "", "", "", 1, 2), Made("urn:before", "", "", "", 0, 1)
     outcomes = (_BUILT, replace(_BUILT, status=Status.REUSED), replace(_BUILT, status=Status.FAILED, wheel=None))
-    manifest = make_manifest(RunRequest((_REQUEST,)), replace(_RESULT, outcomes=outcomes), version="0", made=made)
-    assert [job.made for job in manifest.jobs] == [made, None, None]
+    result = replace(_RESULT, outcomes=outcomes)
+    for earlier, reused in (({"a" * 64: before}, before), ({"b" * 64: before}, None), (None, None)):
+        manifest = make_manifest(RunRequest((_REQUEST,)), result, version="0", made=made, earlier=earlier)
+        assert [job.made for job in manifest.jobs] == [made, reused, None]
 
 
 def test_a_skip_that_became_a_job_is_not_skipped() -> None:

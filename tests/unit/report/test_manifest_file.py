@@ -10,6 +10,7 @@ from tests.values import make_inputs, make_request
 from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.outcome import Outcome, RunResult, Status, WheelFile
 from wheelkiln.errors import VerificationError
+from wheelkiln.report.builder import Made
 from wheelkiln.report.manifest import ManifestShard, make_manifest, write_manifest_text
 from wheelkiln.report.manifest_file import parse_manifest
 
@@ -25,6 +26,7 @@ _MANIFEST = make_manifest(
     RunResult(_OUTCOMES, (), 3.0),
     version="0.1.0",
     shards=(ManifestShard(1, 2, "b" * 64, ("x",)),),
+    made=Made("urn:x", "", "", "", 0, 1),
 )
 _SHARD = {"number": 1, "count": 2, "plan": "b" * 64, "jobs": ["x"]}
 _TEXT = write_manifest_text(_MANIFEST)
@@ -84,6 +86,10 @@ def _of_job(**values: Any) -> Callable[[dict[str, Any]], Any]:
     return lambda table: table["jobs"][0].update(values)
 
 
+def _of_made(**values: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda table: table["jobs"][0]["made"].update(values)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -106,6 +112,11 @@ def _of_job(**values: Any) -> Callable[[dict[str, Any]], Any]:
         (_of_job(wheel=None), "it is built, and has no wheel"),
         (_of_job(seconds=float("nan")), "seconds"),
         (_of_job(covered_by="../x.whl"), "'../x.whl' is not a wheel's file name"),
+        (_of_made(started=2), "'cp311-manylinux_x86_64': the run that built it is none that can be"),
+        (_of_made(started=-1), "the run that built it is none that can be"),
+        (_of_made(finished=10**15), "the run that built it is none that can be"),
+        (_of_made(builder="urn:a\nb"), "the run that built it is none that can be"),
+        (_of_made(started="1"), "jobs.0.made.started: Input should be"),
         (_of_wheel(name="/etc/passwd"), "is not a wheel's file name"),
         (_of_wheel(name="kern-1.2-cp311-cp311-../../x.whl"), "is not a wheel's file name"),
         (_of_wheel(name="kern-1.2-cp311-cp311-a\n.whl"), "is not a wheel's file name"),

@@ -81,6 +81,7 @@ def test_packages_of_files_in_unknown_places_are_kept_apart(tmp_path: Path) -> N
         {"components": [_component("/lib/libz.so.1.2.13", purl="javascript:x")]},
         {"components": [_component("/lib/libz.so.1.2.13", name=7)]},
         {"components": [{"bom-ref": 7}]},
+        {"components": [_component("/lib/libz.so.1.2.13", version="1\ud800")]},
     ],
 )
 def test_what_auditwheel_does_not_write_is_left_out(tmp_path: Path, table: Any) -> None:
