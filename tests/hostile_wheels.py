@@ -92,7 +92,8 @@ def wheel_bytes(
             ) + told["name"] + told["extra"] + entry.packed  # fmt: skip
         told = {**fields, "offset": place, **entry.central}
         central += _CENTRAL.pack(
-            b"PK\1\2", 20, 3, told["needs"], 0, told["flags"], told["method"], 0, 33, told["crc"], told["packed"], told["size"],
+            b"PK\1\2", 20, 3, told["needs"], 0, told["flags"], told["method"], 0, 33,
+            told["crc"], told["packed"], told["size"],
             len(told["name"]), len(told["extra"]), len(entry.comment), 0, 0, entry.mode << 16, told["offset"],
         ) + told["name"] + told["extra"] + entry.comment  # fmt: skip
     count, size = end.get("count", len(entries)), end.get("size", len(central))

@@ -181,7 +181,8 @@ def make_manifest(
 ) -> Manifest:
     """Describe a run; version is wheelkiln's, records are those of the wheels by their names.
 
-    made is what the wheels are marked with that the run built. earlier has the runs that built wheels of the output directory before, by the wheels' digests.
+    made is what the wheels are marked with that the run built. earlier has the runs that built wheels of the output
+    directory before, by the wheels' digests.
     """
     bases = {
         edition.plan.references[spec.name_for(base.arch)]: base.reference or "bootstrap"
