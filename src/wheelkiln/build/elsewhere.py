@@ -5,7 +5,7 @@ from __future__ import annotations
 from wheelkiln.plan.model import Job, Plan, Skipped, SkipReason
 from wheelkiln.verify.tags import serves
 
-__all__ = ["is_made_elsewhere"]
+__all__ = ["is_made_elsewhere", "order_of_python"]
 
 
 def is_made_elsewhere(plan: Plan, job: Job, wheel_name: str) -> bool:
@@ -22,8 +22,9 @@ def is_made_elsewhere(plan: Plan, job: Job, wheel_name: str) -> bool:
 
 def _is_before(skip: Skipped, job: Job) -> bool:
     python, _, platform = skip.identifier.partition("-")
-    return platform == job.platform and _order(python) < _order(job.python)
+    return platform == job.platform and order_of_python(python) < order_of_python(job.python)
 
 
-def _order(python: str) -> tuple[int, str]:
+def order_of_python(python: str) -> tuple[int, str]:
+    """Return what Pythons are put in order by."""
     return int(python.removeprefix("cp3").rstrip("t")), python

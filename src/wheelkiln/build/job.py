@@ -24,6 +24,7 @@ from wheelkiln.build.hiccups import HiccupError, check_hiccup
 from wheelkiln.build.in_place import engine_environment, hint_in_place
 from wheelkiln.build.job_container import drop_container, end_container, removal_environment
 from wheelkiln.build.job_log import JobLog
+from wheelkiln.build.landing import Ruling, Verdict
 from wheelkiln.build.memory_watch import watching_memory
 from wheelkiln.build.outcome import Event, Outcome, Said, Status, WheelFile
 from wheelkiln.build.records import complete_wheel
@@ -35,7 +36,7 @@ from wheelkiln.build.request import (
     make_invocation,
     remote_environment,
 )
-from wheelkiln.build.runs import CONTAINER_ID
+from wheelkiln.build.runs import CONTAINER_ID, HELD
 from wheelkiln.build.stages import StageClock, plain_text
 from wheelkiln.build.states import EndedContainer
 from wheelkiln.cache.settings import LINKS_LOG, STATISTICS_LOG
@@ -47,7 +48,7 @@ from wheelkiln.system.orphans import RUN_VARIABLE
 from wheelkiln.verify.checks import Expectation, check_wheel
 from wheelkiln.verify.findings import Severity
 
-__all__ = ["JobResult", "run_job"]
+__all__ = ["JobResult", "land_wheel", "run_job"]
 
 _DROPPED_VARIABLES = ("GITHUB_STEP_SUMMARY",)
 _FIXED_VARIABLES = {
@@ -57,15 +58,19 @@ _FIXED_VARIABLES = {
 }
 
 
-MayLand = Callable[[BuildRequest, Outcome], bool]
+MayLand = Callable[[BuildRequest, Outcome], Ruling]
 
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """A job's outcome, and the request with what the job came to know of its environment."""
+    """A job's outcome, and the request with what the job came to know of its environment.
+
+    held is the finished wheel where it has not landed yet.
+    """
 
     outcome: Outcome
     request: BuildRequest
+    held: Path | None = None
 
 
 def run_job(
@@ -74,13 +79,13 @@ def run_job(
     job_dir: Path,
     maker: EnvironmentMaker,
     emit: Callable[[Event], None],
-    may_land: MayLand = lambda *_: True,
+    may_land: MayLand = lambda *_: Ruling(Verdict.LANDS),
 ) -> JobResult:
     """Build one wheel and land it in the output directory when it is what it claims to be.
 
     maker has the job's build environment, or makes it. may_land is asked with the outcome right before the wheel
-    lands; where it says no, another job has landed that wheel. The log stays in job_dir; nothing else does. A job that
-    its engine breaks off for a moment is tried once more.
+    lands; where another job lands that wheel, this one is covered. The log stays in job_dir, and a wheel that is held
+    back; nothing else does. A job that its engine breaks off for a moment is tried once more.
     """
     started = time.monotonic()
     clock = StageClock(time.monotonic)
@@ -113,6 +118,7 @@ def run_job(
             requirements=tuple(pin.requirement for pin in known.locked.pins) if known else (),
         ),
         request,
+        next((job_dir / HELD).glob("*.whl"), None),
     )
 
 
@@ -183,7 +189,7 @@ def _build(
     wheels = sorted((job_dir / "wheels").glob("*.whl"))
     if status == 0 and len(wheels) == 1:
         log.begin("verify")
-        outcome = _check_and_land(request, job, wheels[0], may_land)
+        outcome = _check_and_land(request, job, wheels[0], may_land, job_dir / HELD)
     else:
         outcome = _failed(request, job, log)
     ended = EndedContainer(invocation, job_dir, maker.run_id, log.stage, log.lines, was_stopped=status < 0)
@@ -235,7 +241,7 @@ def _failed(request: BuildRequest, job: Job, log: JobLog) -> Outcome:
     return Outcome(job, Status.FAILED, message=message, hint=hint, excerpt=relevant_lines(log.lines))
 
 
-def _check_and_land(request: BuildRequest, job: Job, wheel: Path, may_land: MayLand) -> Outcome:
+def _check_and_land(request: BuildRequest, job: Job, wheel: Path, may_land: MayLand, held: Path) -> Outcome:
     facts = request.source.facts
     expected = Expectation.of_job(request.config.verify, facts.name, facts.version, job.identifier)
     findings = check_wheel(wheel, expected, request.engine.runner)
@@ -249,11 +255,21 @@ def _check_and_land(request: BuildRequest, job: Job, wheel: Path, may_land: MayL
     wheel = complete_wheel(request, job, wheel)
     file = WheelFile(wheel.name, sha256_of(wheel), wheel.stat().st_size)
     built = Outcome(job, Status.BUILT, wheel=file, findings=findings)
-    if not may_land(request, built):
-        return Outcome(job, Status.COVERED, covered_by=wheel.name)
+    ruling = may_land(request, built)
+    if ruling.verdict is Verdict.COVERED:
+        return Outcome(job, Status.COVERED, covered_by=ruling.covered_by)
+    if ruling.verdict is Verdict.WAITS:
+        held.mkdir()
+        wheel.rename(held / wheel.name)
+    else:
+        land_wheel(request, wheel)
+    return built
+
+
+def land_wheel(request: BuildRequest, wheel: Path) -> None:
+    """Bring a wheel into the output directory in one step."""
     with naming_storage_errors(request.output_dir, setting="--output-dir"):
         land_file(wheel, request.output_dir)
-    return built
 
 
 def _read_statistics(job_dir: Path) -> CompileStatistics | None:

@@ -79,6 +79,11 @@ class Shelf:
         outcomes = tuple(outcome for outcome in found if outcome is not None)
         return outcomes if len(outcomes) == len(expected) else None
 
+    def noted(self, job: Job) -> WheelFile | None:
+        """Return the wheel of an equal earlier build, wherever it may be."""
+        entry = self._entry(job)
+        return entry.wheel if entry else None
+
     def locate(self, job: Job) -> tuple[WheelFile, Path] | None:
         """Return what was built for a job from the same inputs, with a place where it lies unchanged."""
         entry = self._entry(job)

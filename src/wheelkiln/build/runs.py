@@ -18,14 +18,17 @@ from wheelkiln.system.files import make_directory, naming_storage_errors
 from wheelkiln.system.locks import exclusive
 from wheelkiln.system.orphans import kill_orphans
 
-__all__ = ["CONTAINER_ID", "JOBSERVER", "KEPT_RUNS", "job_log", "owner_of", "run_directory"]
+__all__ = ["CONTAINER_ID", "HELD", "JOBSERVER", "KEPT_RUNS", "job_log", "owner_of", "run_directory"]
 
 KEPT_RUNS = 20
 JOBSERVER = "jobserver"
 """Name of the directory of the jobserver's fifo, in a run's directory."""
 CONTAINER_ID = "container-id"
 """Name of the file that the engine writes the container's id to, in a job's directory."""
+HELD = "held"
+"""Name of the directory of a finished wheel that has not landed yet, in a job's directory."""
 _SCRATCH = (
+    f"*/{HELD}",
     "*/tmp",
     "*/wheels",
     "**/place-*",
