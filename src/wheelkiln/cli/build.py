@@ -29,7 +29,7 @@ from wheelkiln.cli.options import (
     several_project_options,
 )
 from wheelkiln.cli.progress import make_progress
-from wheelkiln.cli.resume import command_line, narrow_to_retry, print_cancelled, resume_options
+from wheelkiln.cli.resume import command_line, narrow_to_retry, print_cancelled, resume_options, with_left_out
 from wheelkiln.cli.shards import shard_options, take_asked_shard
 from wheelkiln.errors import BuildError, CacheGateError, NothingSelectedError, VerificationError
 from wheelkiln.plan.project_settings import merge_environment_variables
@@ -154,7 +154,7 @@ def _finish(run: RunRequest, result: RunResult, output: str, shards: tuple[Manif
     made = Made.by(read_builder(run.host.environ), finished=time.time(), seconds=result.seconds)
     earlier = read_made(run.output_dir / MANIFEST_NAME)
     told = make_manifest(run, result, version=__version__, shards=shards, records=records, made=made, earlier=earlier)
-    manifest = write_manifest_text(told)
+    manifest = write_manifest_text(with_left_out(told, run.output_dir))
     make_directory(run.output_dir, setting="--output-dir")
     with naming_storage_errors(run.output_dir, setting="--output-dir"):
         write_text_atomically(run.output_dir / MANIFEST_NAME, manifest)

@@ -6,18 +6,24 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.journal import Journal
-from wheelkiln.build.outcome import Outcome
+from wheelkiln.build.outcome import Outcome, WheelFile
 from wheelkiln.build.retry import narrow_to_unfinished
-from wheelkiln.errors import NothingSelectedError
+from wheelkiln.errors import NothingSelectedError, VerificationError
+from wheelkiln.plan.model import SkipReason
+from wheelkiln.report.left_out import keep_left_out
+from wheelkiln.report.manifest import MANIFEST_NAME, Manifest
+from wheelkiln.report.manifest_file import parse_manifest
+from wheelkiln.system.files import sha256_of
 from wheelkiln.system.process import mask_secrets
 
-__all__ = ["command_line", "narrow_to_retry", "print_cancelled", "resume_options"]
+__all__ = ["command_line", "narrow_to_retry", "print_cancelled", "resume_options", "with_left_out"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,6 +65,23 @@ def narrow_to_retry(run: RunRequest) -> RunRequest:
     return RunRequest(
         tuple(replace(edition, plan=narrow_to_unfinished(edition.plan, known)) for edition, known in narrowed)
     )
+
+
+def with_left_out(manifest: Manifest, output_dir: Path) -> Manifest:
+    """Add what --retry-failed left out and lies in the directory as its manifest says."""
+    path = output_dir / MANIFEST_NAME
+    if not any(skip.reason is SkipReason.NOTHING_TO_RETRY for skip in manifest.skipped) or not path.is_file():
+        return manifest
+    try:
+        before = parse_manifest(path.read_text(encoding="utf-8", errors="replace"), where=str(path))
+    except (OSError, VerificationError):  # it is replaced
+        return manifest
+
+    def lies_there(wheel: WheelFile) -> bool:
+        place = output_dir / wheel.name
+        return place.is_file() and sha256_of(place) == wheel.sha256
+
+    return keep_left_out(manifest, before, lies_there)
 
 
 def command_line() -> str:

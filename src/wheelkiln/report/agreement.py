@@ -10,6 +10,7 @@ from pathlib import Path
 from wheelkiln.build.outcome import Status
 from wheelkiln.config.variants import DEFAULT_VARIANT
 from wheelkiln.errors import VerificationError
+from wheelkiln.plan.model import SkipReason
 from wheelkiln.report.manifest import Manifest, ManifestJob, ManifestSource
 
 __all__ = ["Part", "check_alike", "check_covered", "check_wheels", "explain_missing", "find_missing"]
@@ -17,6 +18,12 @@ __all__ = ["Part", "check_alike", "check_covered", "check_wheels", "explain_miss
 _CUT_APART = (
     "Their machines planned different jobs. Make one plan with 'wheelkiln plan --shards N --format json', and give it "
     "to each with 'wheelkiln build --plan FILE --shard K/N'."
+)
+
+
+_LEFT_OUT = SkipReason.NOTHING_TO_RETRY
+_WITHOUT_RETRY = (
+    "'build --retry-failed' left them out, and what it found is not of this source any more: run 'build' without it."
 )
 
 
@@ -73,10 +80,14 @@ def _all(texts: Iterable[str]) -> str:
 
 
 def find_missing(parts: Sequence[Part]) -> tuple[str, ...]:
-    """Return the shards that are not there, as ``2/3``, and the jobs that a shard was to build and says nothing of."""
+    """Return the shards that are not there, as ``2/3``, and the jobs that nobody says anything of.
+
+    Those are jobs of a shard that is there, and jobs that --retry-failed left out.
+    """
     shards = [f"{number}/{count}" for _, count, numbers in _cuts(parts) for number in numbers]
     built = {job.id for part in parts for job in part.manifest.jobs}
-    wanted = {
+    wanted = {skip.id: skip.id for part in parts for skip in part.manifest.skipped if skip.reason is _LEFT_OUT}
+    wanted |= {
         job: f"{job} of {shard.number}/{shard.count}"
         for part in parts
         for shard in part.manifest.shards
@@ -89,9 +100,11 @@ def explain_missing(parts: Iterable[Part], missing: Sequence[str]) -> Verificati
     """Say which shards are missing, and why that may be."""
     cuts = len(_cuts(parts))
     several = f" of {cuts} plans" if cuts > 1 else ""
-    hint = "Run the 'build --shard' of what is missing again. --allow-missing merges what is there."
+    hint = "Run the 'build --shard' of what is missing again." if cuts else _WITHOUT_RETRY
+    hint = f"{hint} --allow-missing merges what is there."
     return VerificationError(
-        f"not all shards are there{several}: {', '.join(missing)}", hint=f"{_CUT_APART} {hint}" if cuts > 1 else hint
+        f"not all {'shards' if cuts else 'jobs'} are there{several}: {', '.join(missing)}",
+        hint=f"{_CUT_APART} {hint}" if cuts > 1 else hint,
     )
 
 

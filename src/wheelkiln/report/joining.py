@@ -12,7 +12,7 @@ from wheelkiln.plan.model import Notice, Skipped, SkipReason
 from wheelkiln.report.agreement import Part, check_alike, check_covered, check_wheels, explain_missing, find_missing
 from wheelkiln.report.manifest import Manifest, ManifestCache, ManifestImage, ManifestJob, ManifestShard
 
-__all__ = ["join_manifests"]
+__all__ = ["join_manifests", "order_of_job"]
 
 _GOOD = (Status.BUILT, Status.REUSED, Status.COVERED)
 _BEST_FIRST = (*_GOOD, *(status for status in Status if status not in _GOOD))
@@ -69,10 +69,10 @@ def _join_jobs(parts: Sequence[Part]) -> tuple[ManifestJob, ...]:
         known = found.get(job.id)
         if known is None or _BEST_FIRST.index(job.status) < _BEST_FIRST.index(known.status):
             found[job.id] = job
-    return tuple(sorted(found.values(), key=_order_of_job))
+    return tuple(sorted(found.values(), key=order_of_job))
 
 
-def _order_of_job(job: ManifestJob) -> tuple[str, str, str, int, str]:
+def order_of_job(job: ManifestJob) -> tuple[str, str, str, int, str]:
     """As in a plan: by platform, then by Python."""
     source, _, _ = job.id.rpartition("/")
     python, _, platform = job.identifier.partition("-")

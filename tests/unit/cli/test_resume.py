@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.archives import write_wheel
 from tests.values import make_inputs, make_job, make_request
 from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.journal import Journal
-from wheelkiln.build.outcome import Outcome, Status
-from wheelkiln.cli.resume import command_line, narrow_to_retry, print_cancelled
+from wheelkiln.build.outcome import Outcome, RunResult, Status, WheelFile
+from wheelkiln.cli.resume import command_line, narrow_to_retry, print_cancelled, with_left_out
 from wheelkiln.errors import NothingSelectedError
+from wheelkiln.report.manifest import MANIFEST_NAME, make_manifest, write_manifest_text
+from wheelkiln.system.files import sha256_of
 
 
 def test_the_command_line_is_told_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,3 +46,23 @@ def test_each_edition_is_narrowed_by_what_became_of_its_own_jobs(tmp_path: Path)
     Journal(tmp_path / "cache").begin("r", "", tmp_path / "wheelhouse", [(job, tmp_path)], 1.0)
     assert [job.id for job in narrow_to_retry(run).jobs] == [job.id]
     assert [len(edition.plan.jobs) for edition in narrow_to_retry(run).editions] == [1, 0]
+
+
+def test_what_a_retry_leaves_out_stays_in_the_manifest_where_its_wheel_lies_there(tmp_path: Path) -> None:
+    request = make_request(make_inputs({"python": ["cp311", "cp312"]}), root=tmp_path)
+    good, bad = request.plan.jobs
+    wheel = write_wheel(tmp_path, "kern-1.2-cp311-cp311-manylinux_2_17_x86_64.whl")
+    built = Outcome(good, Status.BUILT, wheel=WheelFile(wheel.name, sha256_of(wheel), wheel.stat().st_size))
+    first = RunResult((built, Outcome(bad, Status.FAILED)), (), 1.0)
+    known = Journal(tmp_path / "cache")
+    known.begin("r", "", tmp_path / "wheelhouse", [(bad, tmp_path)], 1.0)
+    run = narrow_to_retry(RunRequest((request,)))
+    retried = make_manifest(run, RunResult((Outcome(bad, Status.FAILED),), (), 1.0), version="1")
+    assert with_left_out(retried, tmp_path) == retried, "there was no manifest"
+    (tmp_path / MANIFEST_NAME).write_text("{}")
+    assert with_left_out(retried, tmp_path) == retried, "nor a valid one"
+    text = write_manifest_text(make_manifest(RunRequest((request,)), first, version="1"))
+    (tmp_path / MANIFEST_NAME).write_text(text)
+    assert [job.status for job in with_left_out(retried, tmp_path).jobs] == [Status.REUSED, Status.FAILED]
+    wheel.write_bytes(b"another")
+    assert with_left_out(retried, tmp_path) == retried

@@ -15,6 +15,7 @@ from wheelkiln.build.request import BuildRequest
 from wheelkiln.errors import VerificationError
 from wheelkiln.image.provide import BuiltImage, Origin
 from wheelkiln.plan.cut import cut_jobs
+from wheelkiln.plan.model import Skipped, SkipReason
 from wheelkiln.plan.shards import ShardChoice, take_shard
 from wheelkiln.report.agreement import Part
 from wheelkiln.report.joining import join_manifests
@@ -227,3 +228,33 @@ def test_pythons_are_in_their_own_order() -> None:
     outcomes = tuple(Outcome(job, Status.BUILT, wheel=_wheel(job.python)) for job in reversed(request.plan.jobs))
     joined = _join(Part(Path("/a"), make_manifest(RunRequest((request,)), RunResult(outcomes, (), 1.0), version="1")))
     assert [job.id.partition("-")[0] for job in joined.jobs] == ["cp39", "cp310", "cp313", "cp313t"]
+
+
+def _left_out(part: Part, reason: SkipReason = SkipReason.NOTHING_TO_RETRY) -> Part:
+    """A whole run's manifest after --retry-failed: one job is told of, the others are not."""
+    jobs = part.manifest.jobs
+    skipped = tuple(Skipped(job.id, job.identifier, reason, "--retry-failed: its last build was good") for job in jobs)
+    return _changed(part, jobs=jobs[:1], skipped=skipped[1:])
+
+
+def test_what_a_retry_left_out_is_missed() -> None:
+    retried = _left_out(_whole())
+    with pytest.raises(VerificationError, match=r"not all jobs are there: cp311-manylinux_x86_64, cp312-") as caught:
+        _join(retried)
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("'build --retry-failed' left them out")
+    assert [job.id for job in _join(retried, allow_missing=True).jobs] == ["cp310-manylinux_x86_64"]
+
+
+def test_but_not_where_another_part_has_it() -> None:
+    assert len(_join(_left_out(_whole()), replace(_whole(), place=Path("/other"))).jobs) == 3
+
+
+def test_nor_where_it_was_never_to_be_built() -> None:
+    assert len(_join(_left_out(_whole(), SkipReason.NOT_SELECTED)).jobs) == 1
+
+
+def _whole() -> Part:
+    outcomes = tuple(Outcome(job, Status.BUILT, 1.0, _wheel(job.python)) for job in _WHOLE.plan.jobs)
+    manifest = make_manifest(RunRequest((_WHOLE,)), RunResult(outcomes, (), 1.0), version="0.1.0")
+    return Part(Path("/whole"), manifest)
