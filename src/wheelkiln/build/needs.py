@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -16,6 +15,7 @@ from wheelkiln.build.schedule import Need, Parallelism, Schedule
 from wheelkiln.cache.records import read_latest_record
 from wheelkiln.cache.settings import ignored_options, parse_size
 from wheelkiln.cache.sharing import count_sharing
+from wheelkiln.plan.backends import known_backend
 from wheelkiln.plan.model import Job
 from wheelkiln.plan.placement import group_of, keeps_pythons_apart
 
@@ -23,8 +23,6 @@ __all__ = ["budget_of", "kind_of", "make_schedule", "needs_of", "parallelism_of"
 
 _NINJA = Version("1.13")
 """The first that asks a jobserver (ninja: release notes)."""
-_COMPILING_TOGETHER = frozenset({"cmake", "ninja", "scikit-build", "setuptools-rust", "torch"})
-"""Requirements of a setuptools project that compiles more than one file at a time."""
 _WORTH_WAITING = 0.25
 """Share of a job's compilations from which on another of its kind waits for it rather than repeat them."""
 
@@ -88,15 +86,12 @@ def parallelism_of(request: BuildRequest, job: Job, tools: Mapping[str, str], *,
     compiles one file at a time, and a setup.py may call a Makefile that cannot run in parallel, so neither it nor an
     unknown backend is shown the jobserver.
     """
-    backend = request.source.facts.backend
-    name = backend.name.partition(".")[0]
-    if name in ("scikit_build_core", "py_build_cmake", "mesonpy"):
+    backend = known_backend(request.source.facts)
+    if backend.runs_ninja:
         if served and "make" in tools and _ninja_of(request, job, tools) >= _NINJA:
             return Parallelism.SERVED
-        return Parallelism.WHOLE if name == "mesonpy" else Parallelism.TOLD  # nothing tells Meson's ninja a number
-    if name == "setuptools" and not _COMPILING_TOGETHER & set(_names(backend.requires)):
-        return Parallelism.SERIAL
-    return Parallelism.TOLD
+        return Parallelism.TOLD if backend.takes_number else Parallelism.WHOLE
+    return Parallelism.SERIAL if backend.serial else Parallelism.TOLD
 
 
 def kind_of(request: BuildRequest, job: Job) -> Hashable:
@@ -124,11 +119,3 @@ def _ninja_of(request: BuildRequest, job: Job, tools: Mapping[str, str]) -> Vers
         return Version(pinned.split(";")[0].strip() or tools.get("ninja", "0"))
     except InvalidVersion:
         return Version("0")
-
-
-def _names(requires: Iterable[str]) -> Iterable[str]:
-    for text in requires:
-        try:
-            yield canonicalize_name(Requirement(text).name)
-        except InvalidRequirement:
-            continue

@@ -69,7 +69,8 @@ def choose_state(states: Sequence[KeptState], job: str, directory: Path) -> Kept
     raise UsageProblem(
         f"no state of {job} is kept{kept}",
         hint="A job that fails in its container is kept, up to container.keep-failed, until it is built. One that "
-        "failed before, in the making of its environment, leaves a log alone.",
+        "failed before, in the making of its environment, leaves a log alone, and so does one of another machine's "
+        "engine; 'wheelkiln history --failed --format json' says where.",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wheelkiln.config.model import Config
+from wheelkiln.plan.backends import known_backend
 from wheelkiln.plan.model import Job
 from wheelkiln.source.facts import SourceFacts
 from wheelkiln.system.host import HostFacts
@@ -39,8 +40,7 @@ def group_of(job: Job, *, pythons_apart: bool) -> Group:
 
 def keeps_pythons_apart(config: Config, facts: SourceFacts) -> bool:
     """Whether flags come from the interpreter: those of CMake and Meson do not, and one setting makes them alike."""
-    own_flags = facts.backend.name.partition(".")[0] in ("scikit_build_core", "mesonpy")
-    return not own_flags and config.cache.share_between_pythons != "flags"
+    return known_backend(facts).interpreter_flags and config.cache.share_between_pythons != "flags"
 
 
 @dataclass(frozen=True, slots=True)
