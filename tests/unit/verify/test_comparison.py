@@ -102,12 +102,12 @@ def test_times_of_members(tmp_path: Path, moment: tuple[int, int, int, int, int,
 
 def test_a_record_says_it_best(tmp_path: Path) -> None:
     name = "kern-1.2.dist-info/wheelkiln.json"
-    text = '{"requirements": ["setuptools==80.9.0", "Cython==%s"], "epoch": 5}'
+    text = '{"build": {"requirements": [{"requirement": "Cython==%s", "hashes": []}]}, "epoch": 5}'
     one = {name: (text % "3.0.11").encode(), "kern/k.txt": b"built 2024-01-01\n"}
     other = {name: (text % "3.1.2").encode(), "kern/k.txt": b"built 2024-01-02\n"}
     found = _compare(tmp_path, one, other)
     assert [cause.cause for cause in found.causes] == [Cause.REQUIREMENT, Cause.TIMESTAMP]
-    assert "requirements[Cython]: Cython==3.0.11 | Cython==3.1.2" in found.causes[0].evidence[0]
+    assert "requirements[Cython].requirement: Cython==3.0.11 | Cython==3.1.2" in found.causes[0].evidence[0]
 
 
 def test_a_grafted_library_is_paired_by_its_name_without_its_digest(tmp_path: Path) -> None:

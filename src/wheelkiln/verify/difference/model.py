@@ -14,8 +14,8 @@ class Cause(StrEnum):
 
     SOURCE = "source"
     REQUIREMENT = "requirement"
-    IMAGE = "image"
     COMPILER = "compiler"
+    IMAGE = "image"
     CPU_NATIVE = "cpu-native"
     FLAGS = "flags"
     TIMESTAMP = "timestamp"

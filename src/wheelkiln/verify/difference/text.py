@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,8 @@ _MOST_LINES = 200_000
 _DEEPEST = 24
 _MOST_VALUES = 200_000
 _ABSENT = ""
+_NAME = re.compile(r"([A-Za-z0-9][\w.+-]*)(?:\s*[=@]|\s|$)")
+"""What stands before a version: ``numpy==2.1``, ``gcc-12=12.2.0``."""
 
 
 def compare_lines(one: str, other: str) -> Iterator[Difference]:
@@ -103,12 +106,9 @@ def _flatten(value: Any) -> Iterator[tuple[str, str]]:
 def _name_entries(place: str, entries: Sequence[Any]) -> Iterator[tuple[str, Any]]:
     """Name a list's entries by their names where they have some, so that one more does not shift the rest."""
     for index, entry in enumerate(entries):
-        named = entry.get("name") if isinstance(entry, dict) else _requirement_name(entry)
-        yield f"{place}[{named if isinstance(named, str) and named else index}]", entry
-
-
-def _requirement_name(entry: Any) -> str:
-    return entry.partition("==")[0] if isinstance(entry, str) and "==" in entry else ""
+        named = entry.get("name") or entry.get("requirement") if isinstance(entry, dict) else entry
+        name = _NAME.match(named) if isinstance(named, str) else None
+        yield f"{place}[{name[1] if name else index}]", entry
 
 
 def _read_headers(text: str) -> tuple[dict[str, list[str]], list[str]]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from wheelkiln.verify.difference.model import Cause, Difference
+from wheelkiln.verify.difference.model import Cause, Difference, Weight
 from wheelkiln.verify.difference.records import compare_records
 from wheelkiln.verify.difference.text import compare_headers, compare_json, compare_lines
 
@@ -68,37 +68,42 @@ def test_deep_json_ends() -> None:
     assert found.place.count("a") < 50
 
 
+def _record(number: int, flags: str = "-O2") -> str:
+    requirement = {"requirement": f"cython==3.{number}", "hashes": [f"sha256:{number}"]}
+    return json.dumps(
+        {
+            "epoch": number,
+            "image": {"content": f"aa{number}", "toolchain": f"gcc {number}", "programs": {"ccache": f"4.{number}"}},
+            "build": {"requirements": [requirement], "configuration": {"environment": {"CFLAGS": flags}}},
+            "source": {"digest": f"bb{number}"},
+            "machine": {"architecture": "x86_64"},
+            "later": f"x{number}",
+        },
+        sort_keys=True,
+    )
+
+
 def test_what_keys_of_a_record_tell() -> None:
-    one = {
-        "epoch": 1,
-        "image": {"digest": "sha256:aa"},
-        "requirements": ["cython==3.0.11"],
-        "environment": {"CFLAGS": "-O2"},
-        "toolchain": "gcc 12",
-        "source": {"sha256": "aa"},
-        "other": "x",
-    }
-    other = {
-        "epoch": 2,
-        "image": {"digest": "sha256:bb"},
-        "requirements": ["cython==3.1.2"],
-        "environment": {"CFLAGS": "-O3"},
-        "toolchain": "gcc 14",
-        "source": {"sha256": "bb"},
-        "other": "y",
-    }
-    assert {entry.place: entry.cause for entry in compare_records(json.dumps(one), json.dumps(other))} == {
+    found = list(compare_records(_record(1), _record(2, "-O3")))
+    assert {entry.weight for entry in found} == {Weight.RECORD}
+    assert {entry.place: entry.cause for entry in found} == {
         "epoch": Cause.TIMESTAMP,
-        "image.digest": Cause.IMAGE,
-        "requirements[cython]": Cause.REQUIREMENT,
-        "environment.CFLAGS": Cause.FLAGS,
-        "toolchain": Cause.COMPILER,
-        "source.sha256": Cause.SOURCE,
-        "other": None,
+        "image.content": Cause.IMAGE,
+        "image.toolchain": Cause.COMPILER,
+        "image.programs.ccache": Cause.REQUIREMENT,
+        "build.requirements[cython].requirement": Cause.REQUIREMENT,
+        "build.configuration.environment.CFLAGS": Cause.FLAGS,
+        "source.digest": Cause.SOURCE,
+        "later": None,
     }
+
+
+def test_other_files_of_one_version_are_another_requirement() -> None:
+    one = _record(1)
+    (found,) = compare_records(one, one.replace("sha256:1", "sha256:9"))
+    assert (found.place, found.cause) == ("build.requirements[cython].hashes[0]", Cause.REQUIREMENT)
 
 
 def test_native_flags_of_a_record() -> None:
-    one, other = ({"environment": {"CFLAGS": flags}} for flags in ("-O2", "-O2 -march=native"))
-    (found,) = compare_records(json.dumps(one), json.dumps(other))
+    (found,) = compare_records(_record(1), _record(1, "-O2 -march=native"))
     assert found.cause is Cause.CPU_NATIVE
