@@ -11,6 +11,7 @@ from wheelkiln.verify.difference.model import Cause, Difference, LikelyCause, Me
 __all__ = ["EXPLANATIONS", "Explanation", "find_causes"]
 
 _MOST_EVIDENCE = 5
+_SHOWN = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,8 @@ class _Seen:
 def find_causes(archive: Sequence[Difference], members: Sequence[MemberDifference]) -> tuple[LikelyCause, ...]:
     """Return the causes that differences point to, the likeliest first.
 
-    What a record names comes before what is seen, and what is seen before hints; of equal weight, what shows in
-    more members comes first. What follows from other differences is no cause unless nothing else is there.
+    What a record names comes before what is seen; of equal weight, what shows in more members comes first. Hints count
+    where there is nothing else, and so does what follows from other differences.
     """
     seen = [_Seen("", difference) for difference in archive]
     seen += [_Seen(member.name, difference) for member in members for difference in member.differences]
@@ -118,8 +119,13 @@ def find_causes(archive: Sequence[Difference], members: Sequence[MemberDifferenc
             by_cause.setdefault(entry.difference.cause, []).append(entry)
     if not by_cause:
         return (_without_cause(seen, members),)
+    by_cause = {cause: found for cause, found in by_cause.items() if not _is_hint(found)} or by_cause
     ordered = sorted(by_cause, key=lambda cause: (*_strength(by_cause[cause]), _ORDER.index(cause)))
     return tuple(_make_cause(cause, by_cause[cause]) for cause in ordered)
+
+
+def _is_hint(seen: Sequence[_Seen]) -> bool:
+    return all(entry.difference.weight is Weight.HINT for entry in seen)
 
 
 def _strength(seen: Sequence[_Seen]) -> tuple[int, int]:
@@ -151,4 +157,9 @@ def _tell(seen: Sequence[_Seen]) -> Iterator[str]:
     for entry in seen:
         found = entry.difference
         where = f"{entry.member}: {found.place}" if entry.member else found.place
-        yield f"{where}: {found.one or 'nothing'} | {found.other or 'nothing'}" if found.one or found.other else where
+        shown = " | ".join(_cut(text) for text in (found.one, found.other))
+        yield f"{where}: {shown}" if found.one or found.other else where
+
+
+def _cut(text: str) -> str:
+    return (text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...") or "nothing"

@@ -148,7 +148,7 @@ def _read_ar(file: IO[bytes]) -> Iterator[tuple[str, _Member]]:
             name if seen[name] == 1 else f"{name} ({seen[name]})",
             _Member(
                 header[16:28].decode("latin-1").strip(),
-                int(header[40:48] or b"0", 8),
+                int(header[40:48].strip() or b"0", 8),
                 owner,
                 hashlib.sha256(content).hexdigest(),
             ),

@@ -93,7 +93,7 @@ def _alone(first: str, second: str) -> MemberDifference:
     name, presence = (first, Presence.FIRST) if first else (second, Presence.SECOND)
     if not name.endswith(".dist-info/METADATA"):
         return MemberDifference(name, presence)
-    found = Difference("only one has it: another project or version", first, second, Cause.SOURCE, Weight.DIRECT)
+    found = Difference("only one has it: another project or version", first, second, Cause.SOURCE, Weight.RECORD)
     return MemberDifference(name, presence, "headers", (found,))
 
 

@@ -28,7 +28,7 @@ _RANDOM = re.compile(
     re.IGNORECASE,
 )
 _COMPILER = re.compile(
-    r"\bGCC: \([^)]*\) [\d.]+|\bGNU (?:C|C\+\+|Fortran\w*|AS)\d* [\d.]+|\b(?:clang|rustc) version \S+"
+    r"\bGCC: \([^)]*\) [\d.]+(?: \d{8})?|\bGNU (?:C|C\+\+|Fortran\w*|AS)\d* [\d.]+|\b(?:clang|rustc) version \S+"
 )
 _TOOL = re.compile(
     r"\b(?:Cython|setuptools|bdist_wheel|wheel|flit|hatchling|maturin|pybind11|nanobind|cffi|SWIG|meson|poetry-core"
@@ -41,16 +41,23 @@ _FLAG = re.compile(r"(?:^|\s)(-(?:O[0-3sgz]|f[a-z][\w=-]*|m[a-z][\w.=-]*|std=\S+
 
 
 def differing(place: str, one: str, other: str, *, guess: Cause | None = None) -> Difference:
-    """Return a difference of two texts with the cause that it shows; without one, with a guess."""
+    """Return a difference of two texts with the cause that it shows; without one, with a guess.
+
+    Where only one of them is there, a time or path in it need not be what makes the difference.
+    """
     cause = find_cause(one, other)
-    weight = Weight.HINT if cause is None else Weight.DIRECT
+    weight = Weight.DIRECT if cause is not None and one and other else Weight.HINT
     return observed(place, _excerpts(one, other), cause or guess, weight)
 
 
 def find_cause(one: str, other: str) -> Cause | None:
     """Return the cause that two texts show by how they differ; the first rule that holds has the say."""
     one, other = one[:_READ], other[:_READ]
-    return next((cause for cause, holds in _RULES if holds(one, other)), None)
+    found = next((cause for cause, holds in _TOOL_RULES if holds(one, other)), None)
+    if found is not None:
+        return found
+    one, other = _COMPILER.sub("", one), _COMPILER.sub("", other)  # a compiler's version can have a date
+    return next((cause for cause, holds in _VALUE_RULES if holds(one, other)), None)
 
 
 def printable(text: str) -> str:
@@ -91,11 +98,14 @@ def _of_day(clock: tuple[str, str, str]) -> int:
     return hours * 3600 + minutes * 60 + seconds
 
 
-_RULES: tuple[tuple[Cause, Callable[[str, str], bool]], ...] = (
+_Rules = tuple[tuple[Cause, Callable[[str, str], bool]], ...]
+_TOOL_RULES: _Rules = (
     (Cause.CPU_NATIVE, _changes(_NATIVE)),
     (Cause.COMPILER, _changes(_COMPILER, in_both=True)),
     (Cause.FLAGS, _changes(_FLAG)),
     (Cause.REQUIREMENT, _changes(_TOOL, in_both=True)),
+)
+_VALUE_RULES: _Rules = (
     (Cause.LOCALE_TIMEZONE, _is_shifted),
     (Cause.PATH, _changes(_PATH)),
     (Cause.TIMESTAMP, _changes(_DATE)),

@@ -36,7 +36,7 @@ def compare_lines(one: str, other: str) -> Iterator[Difference]:
         return
     for index in range(min(max(len(only_first), len(only_second)), MOST_DIFFERENCES)):
         (number, before), (other_number, after) = _at(only_first, index), _at(only_second, index)
-        if Counter(before.split()) == Counter(after.split()) and before != after:
+        if before.split() != after.split() and Counter(before.split()) == Counter(after.split()):
             yield Difference(
                 f"line {number}: the same words in another order", before[:160], after[:160], Cause.RANDOM, Weight.HINT
             )

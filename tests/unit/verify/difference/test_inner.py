@@ -30,8 +30,9 @@ def _zip(*, hour: int = 1, content: bytes = b"x") -> bytes:
 
 
 def _ar(*, mtime: int = 1, content: bytes = b"xy") -> bytes:
+    names = f"{'//':<48}{4:<10}`\nab/\n".encode()
     header = f"{'a.o/':<16}{mtime:<12}{0:<6}{0:<6}{'100644':<8}{len(content):<10}`\n".encode()
-    return b"!<arch>\n" + header + content
+    return b"!<arch>\n" + names + header + content
 
 
 def _compare(one: bytes, other: bytes) -> list[Difference]:

@@ -28,6 +28,7 @@ from wheelkiln.verify.difference.signs import differing, find_cause
         ("CFLAGS=-O2 -g", "CFLAGS=-O2 -g -fwrapv", Cause.FLAGS),
         ("cc -O2 -march=x86-64-v2", "cc -O2 -march=native", Cause.CPU_NATIVE),
         ("version 1.2", "version 1.3", None),
+        ("GCC: (GNU) 10.2.1 20210130", "", None),
         ("10:11:12 then 10:11:12", "10:11:12 then 11:11:12", Cause.TIMESTAMP),
         ("", "", None),
     ],

@@ -107,3 +107,8 @@ def test_other_files_of_one_version_are_another_requirement() -> None:
 def test_native_flags_of_a_record() -> None:
     (found,) = compare_records(_record(1), _record(1, "-O2 -march=native"))
     assert found.cause is Cause.CPU_NATIVE
+
+
+def test_blank_lines_have_no_words_to_order() -> None:
+    (found,) = compare_lines("a\n  \nb\n", "a\nb\n")
+    assert found.cause is None
