@@ -78,6 +78,7 @@ MANIFEST_FIELDS = {
     "jobs[].cold_rebuild.sha256": "SHA-256 of the wheel that was built with an empty compile cache.",
     "jobs[].cold_rebuild.members": "Members of the wheels that differ.",
     "jobs[].cold_rebuild.time": "When that was.",
+    "jobs[].cold_rebuild.causes": "Codes of the likely causes, the likeliest first.",
     "jobs[].message": "Why the job failed; empty otherwise.",
     "jobs[].memory": "Peak of the container's anonymous memory; null where it was not built or could not be read.",
     "jobs[].remote": "Compile calls by what the remote cache did for them; null without one.",

@@ -32,7 +32,10 @@ def command(one: Path, other: Path, all_members: bool, report: Path | None, outp
     """
     from wheelkiln.report.differences import comparison_json, comparison_lines
     from wheelkiln.verify.comparison import compare_wheels
+    from wheelkiln.verify.diffoscope import report_option
 
+    if report is not None:
+        report_option(report)  # before minutes are spent
     found = compare_wheels(one, other)
     if output == "json":
         click.echo(json.dumps(comparison_json(found), indent=2))

@@ -73,12 +73,13 @@ class ManifestImage:
 
 @dataclass(frozen=True, slots=True)
 class ColdRebuild:
-    """What 'cache verify' found; members are those that differ, time is in seconds since 1970."""
+    """What 'cache verify' found; members are those that differ, causes codes, time is in seconds since 1970."""
 
     verdict: Verdict
     sha256: str
     members: tuple[str, ...]
     time: int
+    causes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,8 @@ def note_cold_rebuild(text: str, result: ColdComparison, time: int) -> str | Non
         jobs = [job for job in manifest["jobs"] if job["wheel"] and job["wheel"]["sha256"] == result.cached.sha256]
     except (ValueError, KeyError, TypeError):
         return None
-    noted = asdict(ColdRebuild(result.verdict, result.cold.sha256, result.members, time))
+    causes = tuple(cause.cause.value for cause in result.comparison.causes) if result.comparison else ()
+    noted = asdict(ColdRebuild(result.verdict, result.cold.sha256, result.members, time, causes))
     for job in jobs:
         job["cold_rebuild"] = noted
     return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n" if jobs else None

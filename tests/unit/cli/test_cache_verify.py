@@ -70,6 +70,10 @@ def test_the_result_is_noted_at_its_wheel(tmp_path: Path) -> None:
     noted = written["jobs"][1]["cold_rebuild"]
     assert (noted["verdict"], noted["sha256"], noted["members"]) == ("equal", "a" * 64, [])
     assert noted["time"] > 1_700_000_000
+    assert noted["causes"] == []
+    _record(tmp_path, _result(Verdict.DIFFERENT, "kern/_k.so"))
+    noted = json.loads(path.read_text())["jobs"][1]["cold_rebuild"]
+    assert (noted["members"], noted["causes"]) == (["kern/_k.so"], ["timestamp"])
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", '{"jobs": [{"wheel": {"sha256": "c"}}]}'])
