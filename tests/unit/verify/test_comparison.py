@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.archives import write_wheel
+from tests.elf_files import make_elf
 from wheelkiln.errors import VerificationError
 from wheelkiln.verify.comparison import Comparison, compare_wheels
 from wheelkiln.verify.difference.model import Cause, Presence
@@ -151,3 +153,44 @@ def test_a_damaged_member_is_refused(tmp_path: Path) -> None:
     other.write_bytes(data)
     with pytest.raises(VerificationError, match="cannot be"):
         compare_wheels(one, other)
+
+
+def test_damaged_wheels_end_in_one_way(tmp_path: Path) -> None:
+    chance = random.Random(6)  # noqa: S311 - damages, the same in each run
+    files = {
+        "kern/k.so": make_elf({".comment": b"GCC: (GNU) 14.2.1"}, [("a", b"\xc3")]),
+        "kern/k.pyc": bytes(40),
+        "kern/k.json": b'{"a": [1, 2, 3]}',
+        "kern/k.txt": b"some lines\nof a text\n",
+    }
+    good = write_wheel(tmp_path / "good", files=files)
+    refused = compared = 0
+    for _ in range(200):
+        data = bytearray(good.read_bytes())
+        for _ in range(chance.randrange(1, 6)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        bad = tmp_path / "bad.whl"
+        bad.write_bytes(data)
+        try:
+            compare_wheels(good, bad)
+            compared += 1
+        except VerificationError:
+            refused += 1
+    assert refused
+    assert compared
+
+
+def test_a_wheel_that_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
+    one, other = _wheel(tmp_path / "a", k=b"1"), _wheel(tmp_path / "b", k=b"2")
+    data = bytearray(other.read_bytes())
+    for place in (index for index in range(len(data)) if data[index : index + 4] == b"PK\x01\x02"):
+        data[place + 24 : place + 28] = b"\xfe\xff\xff\xff"
+    other.write_bytes(data)
+    with pytest.raises(VerificationError, match="more than"):
+        compare_wheels(one, other)
+
+
+def test_of_a_long_line_little_is_shown(tmp_path: Path) -> None:
+    line = b"x" * (4 << 20)
+    found = _compare(tmp_path, {"kern/a.txt": line + b"1"}, {"kern/a.txt": line + b"2"})
+    assert len(found.members[-1].differences[0].one) < 200

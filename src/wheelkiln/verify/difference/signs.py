@@ -11,6 +11,8 @@ __all__ = ["differing", "find_cause", "printable"]
 
 _SHOWN = 160
 _READ = 4096
+_BEFORE = 512
+_SEARCHED = 1 << 20
 _QUARTER = 15 * 60
 _MONTHS = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 _CLOCK = re.compile(r"(?<!\d)([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?!\d)")
@@ -45,9 +47,11 @@ def differing(place: str, one: str, other: str, *, guess: Cause | None = None) -
 
     Where only one of them is there, a time or path in it need not be what makes the difference.
     """
-    cause = find_cause(one, other)
+    first = _first_difference(one, other)
+    start = max(0, first - _BEFORE)
+    cause = find_cause(one[start:], other[start:])
     weight = Weight.DIRECT if cause is not None and one and other else Weight.HINT
-    return observed(place, _excerpts(one, other), cause or guess, weight)
+    return observed(place, _excerpts(one, other, first), cause or guess, weight)
 
 
 def find_cause(one: str, other: str) -> Cause | None:
@@ -65,9 +69,14 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "\N{MIDDLE DOT}" for char in text)
 
 
-def _excerpts(one: str, other: str) -> tuple[str, str]:
+def _first_difference(one: str, other: str) -> int:
+    """Return the first index at which two texts differ, as far as they are searched."""
+    pairs = enumerate(zip(one[:_SEARCHED], other[:_SEARCHED], strict=False))
+    return next((index for index, pair in pairs if pair[0] != pair[1]), 0)
+
+
+def _excerpts(one: str, other: str, first: int) -> tuple[str, str]:
     """Cut both around the first character that differs."""
-    first = next((index for index, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
     start = max(0, first - _SHOWN // 3) if max(len(one), len(other)) > _SHOWN else 0
     return _cut(one, start), _cut(other, start)
 

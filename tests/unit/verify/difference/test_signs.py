@@ -50,6 +50,11 @@ def test_a_guess_is_only_a_hint() -> None:
     assert (found.cause, found.weight) == (Cause.TIMESTAMP, Weight.DIRECT)
 
 
+def test_a_sign_is_found_far_into_a_line() -> None:
+    before = "x" * 100_000
+    assert differing("x", f"{before} 10:11:12", f"{before} 10:11:13").cause is Cause.TIMESTAMP
+
+
 def test_excerpts_are_short_and_printable_and_show_what_differs() -> None:
     found = differing("x", "a" * 5000 + "\x1b[31mred", "a" * 5000 + "\x1b[32mred")
     assert len(found.one) < 200
