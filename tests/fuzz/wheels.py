@@ -47,7 +47,7 @@ def _read_wheel(content: bytes) -> None:
     from wheelkiln.verify.archive import check_archive, open_archive
     from wheelkiln.verify.checks import Expectation, check_wheel
     from wheelkiln.verify.rules import RULES
-    from wheelkiln.verify.zip_records import Limits, ZipFaultError
+    from wheelkiln.verify.zip_model import Limits, ZipFaultError
 
     limits = Limits(size=1 << 24)
     with tempfile.TemporaryDirectory() as place:

@@ -22,7 +22,7 @@ from wheelkiln.verify.elf import BadElfError, read_elf
 from wheelkiln.verify.findings import Finding, Severity
 from wheelkiln.verify.record_file import BadRecordError, read_record
 from wheelkiln.verify.rules import RULES
-from wheelkiln.verify.zip_records import Limits, ZipFaultError
+from wheelkiln.verify.zip_model import Limits, ZipFaultError
 
 _ELF = make_elf(search=b"$ORIGIN/../kern.libs", needed=b"libz-0123abcd.so.1")
 _GOOD = wheel_bytes(wheel_entries({"kern/k.so": _ELF}))

@@ -14,7 +14,8 @@ from typing import BinaryIO
 
 from wheelkiln.verify.findings import Finding
 from wheelkiln.verify.rules.made import found
-from wheelkiln.verify.zip_records import Directory, Limits, Member, ZipFaultError, read_directory
+from wheelkiln.verify.zip_model import Directory, Limits, Member, ZipFaultError
+from wheelkiln.verify.zip_records import read_directory
 
 __all__ = ["WheelArchive", "check_archive", "open_archive"]
 

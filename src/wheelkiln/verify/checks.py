@@ -28,7 +28,7 @@ from wheelkiln.verify.rules.made import found
 from wheelkiln.verify.rules.model import Level, apply_levels
 from wheelkiln.verify.tags import check_label, check_stable_abi, check_symbols, check_tags
 from wheelkiln.verify.variant_label import split_label
-from wheelkiln.verify.zip_records import Limits, ZipFaultError
+from wheelkiln.verify.zip_model import Limits, ZipFaultError
 
 __all__ = ["CheckedWheel", "Expectation", "check_wheel"]
 

@@ -12,7 +12,7 @@ from typing import IO
 
 from wheelkiln.verify.archive import WheelArchive
 from wheelkiln.verify.elf import MAGIC, BadElfError, ElfFile, read_elf
-from wheelkiln.verify.zip_records import Member
+from wheelkiln.verify.zip_model import Member
 
 __all__ = ["Contents", "Digest", "read_contents"]
 

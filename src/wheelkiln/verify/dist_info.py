@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from wheelkiln.verify.archive import WheelArchive
-from wheelkiln.verify.zip_records import ZipFaultError
+from wheelkiln.verify.zip_model import ZipFaultError
 
 __all__ = ["DistInfo", "read_dist_info", "same_version"]
 

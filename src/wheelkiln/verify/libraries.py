@@ -79,11 +79,14 @@ def _check_machines(elf_files: Sequence[ElfFile], platforms: Sequence[str], subj
 
 
 def _check_search_paths(elf_files: Sequence[ElfFile], subject: str) -> Iterator[Finding]:
-    for elf in elf_files:
-        for entry in elf.search:
-            fault = _fault_of_entry(elf, entry)
-            if fault:
-                yield found("rpath", subject, f"'{elf.name}' searches {fault}")
+    faults = [(elf, _fault_of_entry(elf, entry)) for elf in elf_files for entry in elf.search]
+    yield from _together("rpath", subject, [f"'{elf.name}' searches {fault}" for elf, fault in faults if fault])
+
+
+def _together(code: str, subject: str, messages: Sequence[str]) -> Iterator[Finding]:
+    """Yield one finding for a wheel, however often it is in it."""
+    if messages:
+        yield found(code, subject, f"{messages[0]}{_more(len(messages) - 1)}", details=tuple(messages[1:]))
 
 
 def _fault_of_entry(elf: ElfFile, entry: str) -> str:
@@ -109,20 +112,20 @@ def _check_needed(elf_files: Sequence[ElfFile], subject: str) -> Iterator[Findin
     An RPATH is handed on, and which library is loaded by which cannot be known: any counts for all.
     """
     handed = {_resolve(elf, entry) for elf in elf_files if elf.hands_on for entry in elf.search if _ORIGIN.match(entry)}
-
     places: defaultdict[str, set[str]] = defaultdict(set)
     for elf in elf_files:
         path = PurePosixPath(_DATA.sub("", elf.name))
         places[path.name].add(str(path.parent))
+    missing, unreached = [], []
     for elf in elf_files:
         searched = {_resolve(elf, entry) for entry in elf.search if _ORIGIN.match(entry)}
         for needed in elf.needed:
             if needed not in places and _GRAFTED.search(needed):
-                yield found("library-missing", subject, f"'{elf.name}' needs '{needed}', which the wheel does not have")
+                missing.append(f"'{elf.name}' needs '{needed}', which the wheel does not have")
             elif needed in places and not places[needed] & (searched | handed):
-                yield found(
-                    "library-unreached", subject, f"'{elf.name}' needs '{needed}' and does not search where it is"
-                )
+                unreached.append(f"'{elf.name}' needs '{needed}' and does not search where it is")
+    yield from _together("library-missing", subject, missing)
+    yield from _together("library-unreached", subject, unreached)
 
 
 def _check_build_paths(elf_files: Sequence[ElfFile], subject: str) -> Iterator[Finding]:

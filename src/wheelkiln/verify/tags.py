@@ -28,7 +28,7 @@ __all__ = ["UNREADABLE", "check_label", "check_stable_abi", "check_symbols", "ch
 
 _GLIBC = re.compile(r"^manylinux_2_(?P<minor>[0-9]+)_(?P<arch>\w+)$")
 _LEGACY_GLIBC = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
-_TOOL_SECONDS = 1800
+_TOOL_SECONDS, _TOOL_SECONDS_PER_MB = 120, 2
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -137,7 +137,9 @@ def check_symbols(path: Path, runner: Runner) -> Iterator[Finding]:
     if not platforms:
         return
     try:
-        done = runner.capture([sys.executable, "-m", "auditwheel", "show", "--json", str(path)], timeout=_TOOL_SECONDS)
+        done = runner.capture(
+            [sys.executable, "-m", "auditwheel", "show", "--json", str(path)], timeout=_patience(path)
+        )
     except EnvironmentProblem as problem:
         yield _error("symbols", path, f"auditwheel could not read it: {problem.message}")
         return
@@ -168,7 +170,7 @@ def check_stable_abi(path: Path, runner: Runner) -> Iterator[Finding]:
         return
     try:
         done = runner.capture(
-            [sys.executable, "-m", "abi3audit", "--strict", "--report", str(path)], timeout=_TOOL_SECONDS
+            [sys.executable, "-m", "abi3audit", "--strict", "--report", str(path)], timeout=_patience(path)
         )
     except EnvironmentProblem as problem:
         yield _error("stable-abi", path, f"abi3audit could not read it: {problem.message}")
@@ -180,6 +182,11 @@ def check_stable_abi(path: Path, runner: Runner) -> Iterator[Finding]:
             f"abi3audit found that it does not keep to the stable ABI: {done.stdout.strip()[:2000] or done.last_line}",
             "Build with the Py_LIMITED_API of the wheel's tag, or without the abi3 tag.",
         )
+
+
+def _patience(path: Path) -> float:
+    """Return the seconds that a tool may take: a hostile library can keep it busy for ever."""
+    return _TOOL_SECONDS + _TOOL_SECONDS_PER_MB * (path.stat().st_size >> 20)
 
 
 def _tags_of(path: Path) -> frozenset[Tag]:

@@ -13,7 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-__all__ = ["Directory", "Limits", "Member", "ZipFaultError", "read_directory"]
+from wheelkiln.verify.zip_model import Directory, Limits, Member, ZipFaultError
+
+__all__ = ["read_directory"]
 
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")
@@ -32,53 +34,6 @@ _IS_UTF8 = 0x0800
 _UNIX = 3
 _NEWEST_VERSION = 63
 """In tenths; zipfile refuses later ones."""
-
-
-class ZipFaultError(ValueError):
-    """The archive is not one that all programs read alike; code is that of the rule."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What an archive may hold: sizes in bytes, ratio is unpacked to packed size of all members together."""
-
-    size: int = 16 << 30
-    members: int = 100_000
-    ratio: int = 200
-    name_bytes: int = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A member: mode is the Unix mode, 0 where none is given. start and end are places in the file, data the first."""
-
-    name: str
-    method: int
-    crc: int
-    packed: int
-    size: int
-    mode: int
-    start: int
-    data: int = 0
-    end: int = 0
-    comment: bool = False
-
-    @property
-    def is_directory(self) -> bool:
-        return self.name.endswith("/")
-
-
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """All members in the order of the central directory; gaps are places and lengths of bytes that belong to none."""
-
-    members: tuple[Member, ...]
-    comment: bool
-    gaps: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)

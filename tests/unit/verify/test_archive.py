@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wheelkiln.verify.archive import check_archive, open_archive
-from wheelkiln.verify.zip_records import Limits
+from wheelkiln.verify.zip_model import Limits
 
 _CONTENTS = {"a/one.py": b"print()\n" * 400_000, "a/two.bin": bytes(range(256)) * 8, "a/empty": b""}
 

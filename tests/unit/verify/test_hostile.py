@@ -9,7 +9,7 @@ import pytest
 from tests.fakes import FakeRunner
 from tests.hostile_wheels import HOSTILE, NAME, wheel_bytes, wheel_entries, write_hostile
 from wheelkiln.verify.checks import Expectation, check_wheel
-from wheelkiln.verify.zip_records import Limits
+from wheelkiln.verify.zip_model import Limits
 
 _LARGE = {"too many members", "a bomb", "a stream that is longer than it says"}  # tests/contract has them
 
