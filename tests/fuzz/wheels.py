@@ -17,6 +17,8 @@ from typing import Any
 
 __all__ = ["main", "read_one"]
 
+_BETWEEN = b"\xff\xfe"
+
 
 def read_one(data: bytes) -> None:
     """Give an input to one of the readers."""
@@ -37,8 +39,20 @@ def read_one(data: bytes) -> None:
                 read_elf("k.so", file.fileno())
             except BadElfError:
                 return
+    elif which == b"m":
+        _read_wheel(_make_wheel(content))
     else:
         _read_wheel(content)
+
+
+def _make_wheel(content: bytes) -> bytes:
+    """Put parts of an input into a wheel whose checksums are right, so that more than the archive is reached."""
+    from tests.hostile_wheels import wheel_bytes, wheel_entries
+
+    metadata, wheel, record, elf = [*content.split(_BETWEEN), b"", b"", b"", b""][:4]
+    parts = {"METADATA": metadata, "WHEEL": wheel, "RECORD": record}
+    encoded = {name: part.decode("utf-8", errors="replace") for name, part in parts.items() if part}
+    return wheel_bytes(wheel_entries({"kern/k.so": elf}, **encoded))
 
 
 def _read_wheel(content: bytes) -> None:
@@ -71,6 +85,8 @@ def _write_seeds(directory: Path) -> None:
     large = {"a bomb", "too many members", "a stream that is longer than it says"}
     seeds = [b"w" + make() for name, (_, make) in HOSTILE.items() if name not in large]
     good = wheel_bytes(wheel_entries({"kern/k.so": make_elf(search=b"$ORIGIN", needed=b"libz.so")}))
+    parts = [entry.content for entry in wheel_entries()[1:]]
+    seeds += [b"m" + _BETWEEN.join([*parts, make_elf(needed=b"libz.so")])]
     seeds += [b"w" + good, b"e" + make_elf(search=b"$ORIGIN", needed=b"libz.so"), b"r" + wheel_entries()[-1].content]
     directory.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds):
