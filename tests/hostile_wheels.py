@@ -258,6 +258,7 @@ HOSTILE: Mapping[str, tuple[str, Callable[[], bytes]]] = {
         lambda: wheel_bytes(wheel_entries(RECORD=f"../../etc/passwd,sha256=x,1\n{_INFO}/RECORD,,\n")),
     ),
     "a RECORD with a line without an end": ("record", _huge_record_line),
+    "an empty RECORD": ("record", lambda: wheel_bytes(wheel_entries(RECORD=""))),
     "a RECORD with md5": ("record", lambda: wheel_bytes(wheel_entries(RECORD="kern/__init__.py,md5=x,0\n"))),
     "an ELF file that is cut off": ("elf", _elf_bytes(b"\x7fELF\2\1\1")),
     "an ELF file whose program headers lead out": ("elf", _elf_bytes(make_elf()[:32] + b"\xff" * 8 + make_elf()[40:])),

@@ -100,7 +100,7 @@ def main() -> None:
     if directories:
         _write_seeds(directories[0])
     with atheris.instrument_imports(include=["wheelkiln.verify", "zipfile", "packaging", "csv", "email"]):
-        for module in ("checks", "elf", "record", "metadata", "zip_records"):
+        for module in ("checks", "elf", "record_file", "metadata", "zip_records"):
             __import__(f"wheelkiln.verify.{module}")
     atheris.Setup(sys.argv, read_one)
     atheris.Fuzz()

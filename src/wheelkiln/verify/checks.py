@@ -143,9 +143,9 @@ def _check_inside(wheel: _Wheel, archive: WheelArchive, expected: Expectation, r
         rows = read_record(info.texts["RECORD"])
     except BadRecordError as error:
         yield found("record", subject, f"RECORD cannot be read: {error}")
-        rows = ()
-    contents = read_contents(archive, algorithms_of(rows))
-    if rows:
+        rows = None
+    contents = read_contents(archive, algorithms_of(rows or ()))
+    if rows is not None:
         yield from check_record(rows, contents.digests, info, subject)
     yield from check_libraries(contents, sorted({tag.platform for tag in wheel.tags}), subject)
     yield from check_purelib(info, contents, subject)
