@@ -171,6 +171,7 @@ RECORD_FIELDS = {
     "image.packages": "The distribution's packages, as `name=version`.",
     "build.frontend": "The frontend that made the wheel.",
     "build.configuration": "cibuildwheel's configuration, without tests and without what differs between machines.",
+    "build.environment": "What the container was given besides, but for caches and network.",
     "build.variables": "The user's `CIBW_*` variables that reach a wheel.",
     "build.withheld": "Variables whose values may be secret: their names, and four digits of a digest of each value.",
     "build.passed": "Variables of the machine that the project lets into the container, in the same way.",

@@ -217,6 +217,7 @@ def make_record(**changes: Any) -> Record:
         build=BuildSettings(
             frontend="build",
             configuration={"overrides": [{"select": "*", "repair-wheel-command": "true {wheel}"}]},
+            environment={"HOME": "/home/builder"},
             variables={"CIBW_CONFIG_SETTINGS": "a=b"},
             withheld={"CIBW_ENVIRONMENT": "0a1b"},
             passed={"TOKEN": "ffff"},

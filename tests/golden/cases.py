@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.golden.provenance import every_field_of_a_statement, every_field_of_an_sbom
-from tests.values import make_facts, make_host, make_inputs, make_interpreter, make_request
+from tests.values import make_facts, make_host, make_inputs, make_interpreter, make_record, make_request
 from wheelkiln.build.cibuildwheel_config import render_cibuildwheel_config, write_toml
 from wheelkiln.build.request import BuildRequest, make_invocation
 from wheelkiln.cli.schema import make_schema
@@ -23,7 +23,9 @@ from wheelkiln.plan.features import Toolchain
 from wheelkiln.plan.make import PlanInputs, make_plan
 from wheelkiln.plan.matrix import make_document
 from wheelkiln.plan.model import Selection
+from wheelkiln.reproduce.recipe import render_script
 from wheelkiln.source.facts import SourceFacts
+from wheelkiln.source.origin import OriginKind, SourceOrigin
 from wheelkiln.system.pip_settings import PipSettings
 
 __all__ = ["CASES", "FILES", "HOSTILE_ROOT", "PROJECT_SETTINGS", "make_toml", "request_of"]
@@ -196,6 +198,23 @@ _IMAGES: Mapping[str, dict[str, Any]] = {
     },
 }
 
+
+def _script(**changes: Any) -> str:
+    """The script for a record with every step in it."""
+    record = make_record()
+    configuration = {
+        "before-all": "touch '/tmp/a b'",
+        "environment": {"CFLAGS": "$CFLAGS -O3", "SECOND": "it's $(nproc)"},
+        "config-settings": {"build-dir": "/tmp/wheelkiln/build"},
+        "overrides": [
+            {"select": "*", "before-build": "echo {project}", "repair-wheel-command": "fix {wheel} {dest_dir}"}
+        ],
+    }
+    build = replace(record.build, configuration=configuration, variables={}, shared_flags=True)
+    image = replace(record.image, inputs={"bases": {"x86_64": "registry.example/base@sha256:1"}})
+    return render_script(replace(record, build=build, image=image, edition=None, **changes), "kern-1.2-cp312.whl")
+
+
 CASES: Mapping[str, Callable[[], str]] = {
     "cibuildwheel/plain.toml": _plain,
     "cibuildwheel/every-setting.toml": _every_setting,
@@ -221,4 +240,9 @@ CASES: Mapping[str, Callable[[], str]] = {
     "schema/config.json": lambda: _schema("config"),
     "schema/plan.json": lambda: _schema("plan"),
     "schema/manifest.json": lambda: _schema("manifest"),
+    "schema/record.json": lambda: _schema("record"),
+    "recipe/index.sh": _script,
+    "recipe/git.sh": lambda: _script(
+        source=SourceOrigin(OriginKind.GIT, "kern", "1.2", "d" * 64, url="https://git.example/k.git", commit="ab" * 20)
+    ),
 }

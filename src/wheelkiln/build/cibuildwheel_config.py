@@ -22,6 +22,7 @@ __all__ = [
     "Invocation",
     "ReadOnlyMount",
     "VolumeMount",
+    "lay_over",
     "merge_variant_variables",
     "render_cibuildwheel_config",
     "render_create_args",
@@ -114,6 +115,25 @@ def render_cibuildwheel_config(
     overrides = [*table.pop("overrides", []), ours]
     selection = {"build": [job.identifier for job in invocation.jobs], "skip": "", "archs": [arch]}
     return {"tool": {"cibuildwheel": {**table, **selection, "overrides": overrides}}}
+
+
+def lay_over(recorded: Mapping[str, Any], rendered: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of a record, with what a rendered one says of this machine laid over it.
+
+    The last override wins (cibuildwheel: options), so nothing in a record decides on images or containers.
+    """
+    table = rendered["tool"]["cibuildwheel"]
+    *_, ours = table["overrides"]
+    machine = {
+        name: value
+        for name, value in ours.items()
+        if name in ("select", "build-frontend", "container-engine", "audit-command", "test-command")
+        or name.endswith("-image")
+    }
+    kept = {name: value for name, value in recorded.items() if name != "overrides"}
+    selection = {name: table[name] for name in ("build", "skip", "archs")}
+    overrides = [*recorded.get("overrides", []), machine]
+    return {"tool": {"cibuildwheel": {**kept, **selection, "overrides": overrides}}}
 
 
 def write_toml(table: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from wheelkiln.build.call_records import keep_calls, with_call_log
 from wheelkiln.build.carrier import carrying
 from wheelkiln.build.cibuildwheel_config import (
     Invocation,
+    lay_over,
     merge_variant_variables,
     render_cibuildwheel_config,
     write_toml,
@@ -102,7 +103,8 @@ def run_job(
                 log.keep([f"wheelkiln: {hiccup.message}", "wheelkiln: the job is tried once more"])
                 request, outcome = _attempt(request, job, job_dir, maker, log, may_land, patient=False)
                 outcome = replace(outcome, attempts=2)
-        keep_calls(request, job, job_dir, log.lines, outcome)
+        if request.rebuild is None:  # else what is known of the user's own builds would be lost
+            keep_calls(request, job, job_dir, log.lines, outcome)
     finally:
         _clear(job_dir, "wheels", "tmp", f"mount/{PROJECT_SCRATCH}")
     known = request.environments.get(job.id)
@@ -205,6 +207,7 @@ def _run_cibuildwheel(
         table = render_cibuildwheel_config(
             carried, request.config, request.source.facts, request.settings, tests=request.tests
         )
+        table = lay_over(request.rebuild.configuration, table) if request.rebuild else table
         config_file.write_text(write_toml(table), encoding="utf-8")
         log.begin("cibuildwheel")
         argv = [sys.executable, "-m", "cibuildwheel", "--only", job.identifier, "--config-file", str(config_file)]

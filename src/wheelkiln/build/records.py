@@ -11,7 +11,7 @@ from typing import Any
 from wheelkiln import __version__
 from wheelkiln.build.cibuildwheel_config import Invocation, render_cibuildwheel_config
 from wheelkiln.build.members import add_members
-from wheelkiln.build.request import BuildRequest, let_through
+from wheelkiln.build.request import BuildRequest, environment_of, let_through
 from wheelkiln.build.variant_label import label_text, labelled_name
 from wheelkiln.image.content import ImageContent, read_content
 from wheelkiln.plan.model import Job
@@ -36,6 +36,8 @@ __all__ = ["check_of", "complete_wheel", "content_of", "make_record"]
 _MAY_BE_SECRET = re.compile(r"^CIBW_(ENVIRONMENT|BEFORE_)")
 _TESTS = re.compile(r"^(test-|before-test|audit-command)|^CIBW_(TEST|BEFORE_TEST|AUDIT)")
 _MACHINES_OWN = ("container-engine", "build-frontend", "build", "skip", "archs", "enable", "build-verbosity")
+_OF_CACHES = ("CCACHE_", "SCCACHE_", "UV_", "RUSTC_WRAPPER", "WHEELKILN_")
+_OF_NETWORK = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
 _NO_SETTINGS = ("CIBW_CACHE_PATH", "CIBW_BUILD_VERBOSITY", "CIBW_DEBUG_TRACEBACK", "CIBW_DEBUG_KEEP_CONTAINER")
 
 
@@ -82,6 +84,7 @@ def make_record(request: BuildRequest, job: Job) -> Record | None:
         build=BuildSettings(
             frontend=request.config.frontend.value,
             configuration=_neutral_configuration(request, job),
+            environment={name: it for name, it in sorted(environment_of(request, job).items()) if _is_neutral(name)},
             variables={name: value for name, value in sorted(variables.items()) if name not in secret},
             withheld={name: check_of(variables[name]) for name in sorted(secret)},
             passed={name: check_of(value) for name, value in let_through(request).items() if value is not None},
@@ -119,7 +122,7 @@ def _record_image(request: BuildRequest, content: ImageContent) -> RecordedImage
         toolchain=place.toolchain if own and place else content.toolchain,
         tools=dict(tools),
         programs=dict(content.programs),
-        packages=content.packages,
+        packages=() if own else content.packages,  # those of a machine of somebody are nobody else's business
     )
 
 
@@ -171,6 +174,11 @@ def _masked(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_masked(part) for part in value]
     return mask_secrets(value) if isinstance(value, str) else value
+
+
+def _is_neutral(name: str) -> bool:
+    """Tell whether a variable of the container is the same wherever a wheel is built, cold or warm."""
+    return not name.startswith(_OF_CACHES) and name not in _OF_NETWORK
 
 
 def _reaches_wheels(name: str) -> bool:

@@ -43,10 +43,12 @@ __all__ = [
     "Rebuild",
     "container_network_environment",
     "container_user",
+    "environment_of",
     "job_inputs",
     "job_key",
     "let_through",
     "make_invocation",
+    "names_let_through",
     "network_environment",
     "remote_directory",
     "remote_environment",
@@ -92,9 +94,10 @@ class Examination:
 
 @dataclass(frozen=True, slots=True)
 class Rebuild:
-    """What a wheel that is built again is given: the recorded configuration, and the members that the first one had."""
+    """What a wheel that is built again is given: the recorded settings, and the members that the first one had."""
 
     configuration: Mapping[str, Any]
+    environment: Mapping[str, str]
     members: Mapping[str, str]
     label: str = ""
 
@@ -192,7 +195,7 @@ def make_invocation(request: BuildRequest, jobs: tuple[Job, ...], job_dir: Path,
             *_remote_mount(request, job_dir),
             *request.cores.mounts,
         ),
-        environment={**request.cores.environment(), **_environment(request, jobs[0])},
+        environment={**request.cores.environment(), **environment_of(request, jobs[0])},
         passed=(*container_network_environment(request), *remote_environment(request)),
         network="none" if request.offline else request.config.container.network,
         has_environment=jobs[0].id in request.environments,
@@ -212,13 +215,14 @@ def container_user(request: BuildRequest) -> ContainerUser:
     return request.engine.user_for(request.host)
 
 
-def _environment(request: BuildRequest, job: Job) -> dict[str, str]:
+def environment_of(request: BuildRequest, job: Job) -> dict[str, str]:
+    """Return what a job's container is given by values."""
     environment = {**SURROUNDINGS, **cache_environment(request.config, job, remote=request.remote is not None)}
     if request.host.ca_bundle:
         environment |= dict.fromkeys(_CA_NAMES, str(_CA_TARGET))
     if request.config.container.network == "none" or request.offline:
         environment["UV_OFFLINE"] = "1"
-    return environment
+    return environment if request.rebuild is None else {**environment, **request.rebuild.environment}
 
 
 def _read_only_mounts(request: BuildRequest) -> tuple[ReadOnlyMount, ...]:
@@ -324,7 +328,9 @@ def _setting(request: BuildRequest, job: Job, image_digest: str) -> dict[str, ob
         label="",
         mounts=(),
         read_only=(),
-        environment={name: value for name, value in _environment(request, job).items() if name not in _WITHOUT_EFFECT},
+        environment={
+            name: value for name, value in environment_of(request, job).items() if name not in _WITHOUT_EFFECT
+        },
         passed=(),
         network=request.config.container.network,
         has_environment=environment is not None,
@@ -353,8 +359,12 @@ def _digest(parts: Mapping[str, object]) -> str:
 
 def let_through(request: BuildRequest) -> dict[str, str | None]:
     """The host's variables that the project or the user lets into the container (cibuildwheel: environment-pass)."""
-    table = request.settings.table
-    values = [part.get("environment-pass", "") for part in (table, table.get("linux", {}), *table.get("overrides", []))]
-    values += [request.variables.get(name, "") for name in _PASS_VARIABLES]
-    names = {str(name) for value in values for name in (value if isinstance(value, list) else str(value).split())}
+    names = names_let_through(request.settings.table, request.variables)
     return {name: request.host.environ.get(name) for name in sorted(names)}
+
+
+def names_let_through(table: Mapping[str, Any], variables: Mapping[str, str]) -> set[str]:
+    """Return the names of these variables, from cibuildwheel's table and its own variables."""
+    values = [part.get("environment-pass", "") for part in (table, table.get("linux", {}), *table.get("overrides", []))]
+    values += [variables.get(name, "") for name in _PASS_VARIABLES]
+    return {str(name) for value in values for name in (value if isinstance(value, list) else str(value).split())}

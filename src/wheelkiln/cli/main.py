@@ -29,6 +29,7 @@ _COMMANDS = {
     "merge": "Join what several machines or shards built into one wheelhouse.",
     "plan": "Show what would be built, and what not and why.",
     "provenance": "Write a statement for each wheel that a CI system can sign.",
+    "reproduce": "Build a wheel again from its own record, and compare.",
     "sbom": "Show what is grafted into wheels, or write their CycloneDX documents.",
     "shell": "Open a shell in the container of a job that failed.",
     "schema": "Print the JSON schema of what is read and written.",

@@ -45,6 +45,9 @@ _NAMES = {
 }
 _HASH = re.compile(r"sha(256|384|512):[0-9a-f]{64,128}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_MAYBE_DIGEST = re.compile(r"([0-9a-f]{64})?")
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.]*://[!-~]+)?")
+_IMAGE = re.compile(r"([a-z0-9][a-z0-9._-]*)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _FILE = re.compile(r"[A-Za-z0-9][\w.+!-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -85,15 +88,18 @@ class RecordedPin:
 
 @dataclass(frozen=True, slots=True)
 class BuildSettings:
-    """configuration is cibuildwheel's, without what differs between machines and without tests.
+    """What the build was told.
 
-    variables are the user's CIBW_* that reach a wheel. withheld are variables whose values may be secret: names, and
-    16 bits of a digest of each value, which tell a wrong value and give none away. shared_flags: compiled with
-    cache.share-between-pythons = flags.
+    configuration is cibuildwheel's, without what differs between machines and without tests. environment is what the
+    container was given besides, but for caches and network. variables are the user's CIBW_* that reach a wheel.
+    withheld are variables whose values may be secret: names, and 16 bits of a digest of each value, which tell a wrong
+    value and give none away. passed are those that the build was let read, told in the same way. shared_flags: compiled
+    with cache.share-between-pythons = flags.
     """
 
     frontend: Literal["build", "pip"]
     configuration: dict[str, Any]
+    environment: dict[str, str]
     variables: dict[str, str]
     withheld: dict[str, str]
     passed: dict[str, str]
@@ -201,6 +207,10 @@ def _problems(record: Record) -> Iterator[str]:
         yield "a digest is not valid"
     if source.file and not _FILE.fullmatch(source.file):
         yield "source.file is not a file name"
+    if not _ADDRESS.fullmatch(source.url):
+        yield "source.url is not an address"
+    if not _IMAGE.fullmatch(record.image.name) or not _MAYBE_DIGEST.fullmatch(record.image.recipe):
+        yield "image.name or image.recipe is not valid"
     if source.commit and not _COMMIT.fullmatch(source.commit):
         yield "source.commit is not valid"
     yield from _problems_of_changes(record)
@@ -217,7 +227,7 @@ def _problems_of_changes(record: Record) -> Iterator[str]:
 def _problems_of_build(build: BuildSettings) -> Iterator[str]:
     from packaging.requirements import InvalidRequirement, Requirement
 
-    names = [*build.variables, *build.withheld, *build.passed]
+    names = [*build.environment, *build.variables, *build.withheld, *build.passed]
     if not all(map(_VARIABLE.fullmatch, names)) or not all(name.startswith("CIBW_") for name in build.variables):
         yield "the name of a variable is not valid"
     for pin in build.requirements:

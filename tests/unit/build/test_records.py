@@ -19,7 +19,7 @@ from wheelkiln.system.engine import EngineName
 from wheelkiln.verify.record import Record, parse_record, write_record_text
 
 _ORIGIN = SourceOrigin(OriginKind.DIRECTORY, "kern", "1.2", "d" * 64)
-_CONTENT = "== recipe\naabb\n== toolchain\ngcc 14.2.1\n== tools\nauditwheel 6.8.2\n== packages\ngcc=14.2.1\n"
+_CONTENT = f"== recipe\n{'a' * 64}\n== toolchain\ngcc 14.2.1\n== tools\nauditwheel 6.8.2\n== packages\ngcc=14.2.1\n"
 _ANSWERS = {
     f"{name} {command}": Answer(text)
     for name in ("docker", "podman")
@@ -51,7 +51,7 @@ def test_it_tells_what_the_image_and_the_environment_held(tmp_path: Path) -> Non
     record = _record(_request(tmp_path))
     assert (record.project, record.version, record.identifier) == ("kern", "1.2", "cp312-manylinux_x86_64")
     assert record.tools["auditwheel"] == "6.8.2"
-    assert (record.image.recipe, record.image.packages) == ("aabb", ("gcc=14.2.1",))
+    assert (record.image.recipe, record.image.packages) == ("a" * 64, ("gcc=14.2.1",))
     assert record.machine.architecture == "x86_64"
     assert record.edition is None
 

@@ -1,0 +1,1 @@
+"""Building a wheel again from its own record, and comparing."""
