@@ -69,7 +69,9 @@ def test_the_sbom_of_a_wheel_that_has_little(tmp_path: Path) -> None:
 def test_the_sbom_of_a_wheel_with_strange_names(tmp_path: Path, name: str) -> None:
     files = {f"kern.libs/{name}.so.1": b"z", f"kern-1.2.dist-info/sboms/{name}.json": b"{}"}
     wheel = read_wheel(write_wheel(tmp_path, files=files))
-    making = Making((Pin(f"kern @ https://a.example/{base64.b16encode(name.encode()).decode()}"),), f"r/{name}:1", "1")
+    making = Making(
+        (Pin(f"kern @ https://a.example/{base64.b16encode(name.encode()).decode()}"),), name, name, f"{name} 1", "1"
+    )
     assert _faults(make_sbom(wheel.identity, wheel.shipped, making)) == ""
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tests.records import make_record_value
 from wheelkiln.build.outcome import Status
 from wheelkiln.build.sbom import Making, WheelIdentity, make_sbom
-from wheelkiln.cache.lock import Pin
 from wheelkiln.report.builder import Builder, Made
 from wheelkiln.report.manifest import ManifestImage, ManifestJob, ManifestSource
 from wheelkiln.report.statement import WheelOrigin, make_statement
@@ -14,10 +14,8 @@ __all__ = ["every_field_of_a_statement", "every_field_of_an_sbom"]
 
 _NAME = "kern-1.2+cpu-cp312-cp312-manylinux_2_17_x86_64.whl"
 _REFERENCE = "localhost/wheelkiln/manylinux_2_28_x86_64:0123456789abcdef"
-_PINS = (
-    Pin("cmake==4.1.0", ("sha256:" + "1" * 64,)),
-    Pin("numpy==2.2.6", ("sha256:" + "2" * 64, "sha256:" + "3" * 64)),
-)
+_RECORD = make_record_value()
+_MAKING = Making.recorded(_RECORD)
 
 
 def every_field_of_a_statement() -> str:
@@ -60,9 +58,10 @@ def every_field_of_a_statement() -> str:
             "gcc 14.2.1 x86-64-v3",
             {},
         ),
-        requirements=_PINS,
+        requirements=_MAKING.requirements,
         tools={"wheelkiln": "0.1.0", "docker": "26.1.5", "cibuildwheel": "4.3.3"},
         architecture="x86_64",
+        record=_RECORD,
     )
     return make_statement(origin, Builder())
 
@@ -80,5 +79,5 @@ def every_field_of_an_sbom() -> str:
     return make_sbom(
         WheelIdentity(_NAME, "kern", "1.2+cpu", "MIT OR Apache-2.0", "a" * 64),
         shipped,
-        Making(_PINS, _REFERENCE, "0.1.0"),
+        _MAKING,
     )

@@ -11,8 +11,10 @@ from typing import Any
 from wheelkiln import __version__
 from wheelkiln.build.cibuildwheel_config import Invocation, render_cibuildwheel_config
 from wheelkiln.build.members import add_members
-from wheelkiln.build.request import BuildRequest, environment_of, let_through
+from wheelkiln.build.request import BuildRequest, Rebuild, environment_of, let_through
+from wheelkiln.build.sbom import SBOM_MEMBER
 from wheelkiln.build.variant_label import label_text, labelled_name
+from wheelkiln.build.wheel_contents import describe_wheel
 from wheelkiln.image.content import ImageContent, read_content
 from wheelkiln.plan.model import Job
 from wheelkiln.system.emulation import emulator_of
@@ -27,6 +29,7 @@ from wheelkiln.verify.record import (
     RecordedEdition,
     RecordedImage,
     RecordedPin,
+    parse_record,
     write_record_text,
 )
 from wheelkiln.verify.variant_label import VARIANT_MEMBER
@@ -42,19 +45,36 @@ _NO_SETTINGS = ("CIBW_CACHE_PATH", "CIBW_BUILD_VERBOSITY", "CIBW_DEBUG_TRACEBACK
 
 
 def complete_wheel(request: BuildRequest, job: Job, wheel: Path) -> Path:
-    """Give a wheel its record and its variant label: all members that are not of the project's own making."""
-    if request.rebuild is not None:
-        members, label = dict(request.rebuild.members), request.rebuild.label
-    else:
-        members, label = {}, job.label
-        record = make_record(request, job) if request.config.record else None
-        members |= {VARIANT_MEMBER: label_text(request.variant, request.config)} if label else {}
-        members |= {RECORD_MEMBER: write_record_text(record)} if record else {}
+    """Give a wheel its record, its SBOM and its variant label: all members that are not of the project's own making."""
+    label = request.rebuild.label if request.rebuild else job.label
+    name = labelled_name(wheel.name, label)
+    members = _members_again(request.rebuild, wheel, name) if request.rebuild else _members(request, job, wheel, name)
     if not members:
         return wheel
     place = wheel.parent / "complete"
     place.mkdir()
-    return add_members(wheel, place / labelled_name(wheel.name, label), members)
+    return add_members(wheel, place / name, members)
+
+
+def _members(request: BuildRequest, job: Job, wheel: Path, name: str) -> dict[str, str]:
+    config, members = request.config, {}
+    record = make_record(request, job) if config.record or config.sbom else None
+    if job.label:
+        members[VARIANT_MEMBER] = label_text(request.variant, config)
+    if record and config.record:
+        members[RECORD_MEMBER] = write_record_text(record)
+    if record and config.sbom:
+        members[SBOM_MEMBER] = describe_wheel(wheel, name, record)
+    return members
+
+
+def _members_again(rebuild: Rebuild, wheel: Path, name: str) -> dict[str, str]:
+    """Take the members that the first wheel had, but make an SBOM anew: it tells what this wheel ships."""
+    members = dict(rebuild.members)
+    if SBOM_MEMBER in members and RECORD_MEMBER in members:
+        record = parse_record(members[RECORD_MEMBER], where=name)
+        members[SBOM_MEMBER] = describe_wheel(wheel, name, record)
+    return members
 
 
 def make_record(request: BuildRequest, job: Job) -> Record | None:

@@ -342,6 +342,7 @@ def _setting(request: BuildRequest, job: Job, image_digest: str) -> dict[str, ob
     return {
         "format": _KEY_FORMAT,
         "record": request.config.record,
+        "sbom": request.config.sbom,
         "job": job.name,
         "image": image_digest,
         "config": config,

@@ -16,9 +16,12 @@ from urllib.parse import quote
 from wheelkiln.cache.lock import Pin
 from wheelkiln.verify.grafted import OWN_SBOM, GraftedLibrary, OtherSbom, Shipped, SourcePackage
 from wheelkiln.verify.purl import package_of, pypi_purl
+from wheelkiln.verify.record import Record
 
-__all__ = ["OWN_SBOM", "Making", "WheelIdentity", "make_sbom"]
+__all__ = ["SBOM_MEMBER", "Making", "WheelIdentity", "make_sbom"]
 
+SBOM_MEMBER = f"sboms/{OWN_SBOM}"
+"""The member's name in *.dist-info (PEP 770)."""
 _SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
 _ONE_OF = "wheelkiln:one-of-sha256"
 
@@ -39,11 +42,23 @@ class WheelIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """What a wheel was made with: pinned requirements, the image's reference, and the wheelkiln that did it."""
+    """What a wheel was made with: pinned requirements, the image and the digest of its recipe, the compiler's version.
+
+    image and recipe are empty for a wheel that was not built in one of our images.
+    """
 
     requirements: tuple[Pin, ...] = ()
     image: str = ""
+    recipe: str = ""
+    toolchain: str = ""
     wheelkiln: str = ""
+
+    @classmethod
+    def recorded(cls, record: Record) -> Making:
+        """Take from a wheel's record what an SBOM has of it."""
+        pins = tuple(Pin(pin.requirement, pin.hashes) for pin in record.build.requirements)
+        image = record.image
+        return cls(pins, image.name, image.recipe, image.toolchain, record.tools.get("wheelkiln", ""))
 
 
 def make_sbom(wheel: WheelIdentity, shipped: Shipped, making: Making | None = None) -> str:
@@ -120,8 +135,11 @@ def _formulation(making: Making) -> list[dict[str, Any]]:
     """Tell what was used to build: a scanner that reads components does not take it for shipped."""
     components = [component for pin in making.requirements for component in _of_pin(pin)]
     if making.image:
-        name, _, tag = making.image.rpartition(":")
-        components.append({"type": "container", "bom-ref": "build:image", "name": name, "version": tag})
+        image = {"type": "container", "bom-ref": "build:image", "name": making.image, "version": making.recipe}
+        components.append(image)
+    if making.toolchain:
+        compiler, version, *_ = [*making.toolchain.split(), ""]
+        components.append({"type": "application", "bom-ref": "build:compiler", "name": compiler, "version": version})
     return [{"bom-ref": "build", "components": components}] if components else []
 
 

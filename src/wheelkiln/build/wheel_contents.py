@@ -11,14 +11,15 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from packaging.metadata import parse_email
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from wheelkiln.build.sbom import Making, WheelIdentity
+from wheelkiln.build.sbom import Making, WheelIdentity, make_sbom
 from wheelkiln.errors import VerificationError
 from wheelkiln.system.files import sha256_of
 from wheelkiln.verify.grafted import Shipped, read_shipped
+from wheelkiln.verify.record import Record, read_record
 from wheelkiln.verify.tags import UNREADABLE
 from wheelkiln.verify.variant_label import split_label
 
-__all__ = ["WheelContents", "identify_wheel", "read_wheel"]
+__all__ = ["WheelContents", "describe_wheel", "identify_wheel", "read_wheel"]
 
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 _MOST_METADATA_BYTES = 16 << 20
@@ -38,9 +39,17 @@ def read_wheel(path: Path) -> WheelContents:
     try:
         with zipfile.ZipFile(path) as archive:
             identity = identify_wheel(archive, path.name, sha256=sha256_of(path))
-            return WheelContents(identity, read_shipped(archive), None)
+            shipped = read_shipped(archive)
     except UNREADABLE as error:
         raise VerificationError(f"{path} cannot be read: {error}") from error
+    record = read_record(path)
+    return WheelContents(identity, shipped, Making.recorded(record) if record else None)
+
+
+def describe_wheel(wheel: Path, file_name: str, record: Record) -> str:
+    """Return the SBOM that a wheel is to carry, which will have that file name and that record."""
+    with zipfile.ZipFile(wheel) as archive:
+        return make_sbom(identify_wheel(archive, file_name), read_shipped(archive), Making.recorded(record))
 
 
 def identify_wheel(archive: zipfile.ZipFile, file_name: str, *, sha256: str = "") -> WheelIdentity:

@@ -13,7 +13,7 @@ from wheelkiln.errors import NothingSelectedError, UsageProblem, VerificationErr
 
 if TYPE_CHECKING:
     from wheelkiln.report.builder import Builder
-    from wheelkiln.report.manifest import Manifest
+    from wheelkiln.report.manifest import Manifest, ManifestJob
     from wheelkiln.report.statement import WheelOrigin
 
 __all__ = ["command"]
@@ -40,15 +40,10 @@ def command(place: Path, output_dir: Path | None, part: str, builder_id: str, st
     The statements are not signed. Whoever signs them vouches for them.
     """
     from wheelkiln.report.builder import read_builder
-    from wheelkiln.report.statement import origin_of
     from wheelkiln.system.host import read_host
 
     directory, manifest = _read(place)
-    origins = [origin_of(manifest, job) for job in manifest.jobs if job.wheel is not None]
-    origins = list({origin.name: origin for origin in origins}.values())
-    if not origins:
-        raise NothingSelectedError(f"the manifest of {directory} has no wheel")
-    _check(directory, origins)
+    origins = _gather(directory, manifest)
     builder = read_builder(read_host().environ)
     if builder_id:
         builder = replace(builder, id=_checked_uri(builder_id))
@@ -73,21 +68,37 @@ def _read(place: Path) -> tuple[Path, Manifest]:
     return path.parent, parse_manifest(path.read_text(encoding="utf-8", errors="replace"), where=str(path))
 
 
-def _check(directory: Path, origins: list[WheelOrigin]) -> None:
-    """Hash every wheel: a manifest can be wrong, and what is signed is not taken back."""
-    from wheelkiln.system.files import sha256_of
+def _gather(directory: Path, manifest: Manifest) -> list[WheelOrigin]:
+    """Look at every wheel: a manifest can be wrong, and what is signed is not taken back."""
+    from wheelkiln.report.statement import contradictions, origin_of
+    from wheelkiln.verify.record import read_record
 
-    faults = []
-    for origin in origins:
-        path = directory / origin.name
-        if path.is_symlink() or not path.is_file():
-            faults.append(f"  {path} is not there, or is no file")
+    jobs = {job.wheel.name: job for job in manifest.jobs if job.wheel is not None}
+    if not jobs:
+        raise NothingSelectedError(f"the manifest of {directory} has no wheel")
+    origins, faults = [], []
+    for name, job in jobs.items():
+        path = directory / name
+        fault = _fault_of(path, job)
+        if fault:
+            faults.append(f"  {path}{fault}")
             continue
-        found = sha256_of(path)
-        if found != origin.sha256:
-            faults.append(f"  {path}: its SHA-256 is {found}, the manifest says {origin.sha256}")
+        origin = origin_of(manifest, job, read_record(path))
+        origins.append(origin)
+        faults += [f"  {path}: {told}" for told in contradictions(origin)]
     if faults:
         raise VerificationError("\n".join(["no provenance is written, because of", *faults]))
+    return origins
+
+
+def _fault_of(path: Path, job: ManifestJob) -> str:
+    from wheelkiln.system.files import sha256_of
+
+    assert job.wheel is not None
+    if path.is_symlink() or not path.is_file():
+        return " is not there, or is no file"
+    found = sha256_of(path)
+    return "" if found == job.wheel.sha256 else f": its SHA-256 is {found}, the manifest says {job.wheel.sha256}"
 
 
 def _checked_uri(text: str) -> str:

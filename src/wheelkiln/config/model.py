@@ -288,6 +288,9 @@ class Config(Section):
     record: bool = True
     """Whether each wheel carries a record of what it was built from (`*.dist-info/wheelkiln.json`), from which
     `wheelkiln reproduce` builds it again. The values of variables that may be secret are not in it."""
+    sbom: bool = True
+    """Whether each wheel carries a CycloneDX SBOM of what it ships and what it was built with
+    (`*.dist-info/sboms/wheelkiln.cdx.json`, PEP 770)."""
     verify: VerifyConfig = VerifyConfig()
     variants: dict[VariantName, VariantConfig] = {}
     """Variants by name: what is built, and how it is published. With none, the project is built once, as it is. With

@@ -20,7 +20,9 @@ _SHIPPED = Shipped(
 )
 _MAKING = Making(
     (Pin("setuptools==80.9.0", ("sha256:" + "1" * 64, "sha256:" + "2" * 64)), Pin("odd==1", ("sha256:" + "3" * 64,))),
-    "localhost/wheelkiln/manylinux_2_28_x86_64:0123456789abcdef",
+    "manylinux_2_28_x86_64",
+    "7" * 64,
+    "gcc 14.2.1 x86-64-v3",
     "0.1.0",
 )
 
@@ -72,14 +74,15 @@ def test_the_wheel_depends_on_what_it_ships_and_on_nothing_that_built_it() -> No
 
 def test_what_built_it_is_its_formulation() -> None:
     ((formula),) = _made()["formulation"]
-    setuptools, odd, image = formula["components"]
+    setuptools, odd, image, compiler = formula["components"]
     assert (setuptools["purl"], setuptools["scope"]) == ("pkg:pypi/setuptools@80.9.0", "excluded")
     assert image == {
         "type": "container",
         "bom-ref": "build:image",
-        "name": "localhost/wheelkiln/manylinux_2_28_x86_64",
-        "version": "0123456789abcdef",
+        "name": "manylinux_2_28_x86_64",
+        "version": "7" * 64,
     }
+    assert compiler == {"type": "application", "bom-ref": "build:compiler", "name": "gcc", "version": "14.2.1"}
     assert odd["hashes"] == [{"alg": "SHA-256", "content": "3" * 64}]
 
 

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.archives import write_wheel
+from tests.records import make_record_value
+from wheelkiln.build.sbom import Making
 from wheelkiln.build.wheel_contents import identify_wheel, read_wheel
+from wheelkiln.cache.lock import Pin
 from wheelkiln.errors import VerificationError
 from wheelkiln.system.files import sha256_of
+from wheelkiln.verify.record import write_record_text
 
 _METADATA = "Metadata-Version: 2.4\nName: kern\nVersion: 1.2\n"
 
@@ -25,6 +29,22 @@ def test_a_wheel_tells_who_it_is(tmp_path: Path) -> None:
     assert wheel.identity.sha256 == sha256_of(path)
     assert [library.name for library in wheel.shipped.libraries] == ["libz.so.1"]
     assert wheel.making is None
+
+
+def test_a_record_tells_what_a_wheel_was_made_with(tmp_path: Path) -> None:
+    record = make_record_value()
+    files = {"kern-1.2.dist-info/wheelkiln.json": write_record_text(record).encode()}
+    making = read_wheel(write_wheel(tmp_path, files=files)).making
+    assert making == Making(
+        (
+            Pin("cmake==4.1.0", ("sha256:" + "1" * 64,)),
+            Pin("numpy==2.2.6", ("sha256:" + "2" * 64, "sha256:" + "3" * 64)),
+        ),
+        "manylinux_2_28_x86_64",
+        "7" * 64,
+        "gcc 14.2.1 x86-64-v3",
+        "0.1.0",
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.archives import write_wheel
+from tests.records import make_record_value
 from tests.values import make_inputs, make_request
 from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.outcome import Outcome, RunResult, Status, WheelFile
@@ -16,6 +17,7 @@ from wheelkiln.errors import NothingSelectedError, UsageProblem, VerificationErr
 from wheelkiln.report.builder import Made
 from wheelkiln.report.manifest import MANIFEST_NAME, make_manifest, write_manifest_text
 from wheelkiln.system.files import sha256_of
+from wheelkiln.verify.record import Record, write_record_text
 
 _REQUEST = make_request(make_inputs({"python": ["cp311", "cp312"]}))
 _MADE = Made("https://ci.example/w", "", "", "", 1, 61)
@@ -29,9 +31,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _wheelhouse(directory: Path = Path("wheelhouse"), *, made: Made | None = _MADE) -> list[Path]:
+def _wheelhouse(*, made: Made | None = _MADE, record: Record | None = None) -> list[Path]:
     """Write what a run with a wheel for each Python leaves."""
-    paths = [write_wheel(directory, f"kern-1.2-{py}-{py}-manylinux_2_17_x86_64.whl") for py in ("cp311", "cp312")]
+    directory = Path("wheelhouse")
+    files = {"kern-1.2.dist-info/wheelkiln.json": write_record_text(record).encode()} if record else {}
+    names = [f"kern-1.2-{py}-{py}-manylinux_2_17_x86_64.whl" for py in ("cp311", "cp312")]
+    paths = [write_wheel(directory, name, files=files) for name in names]
     outcomes = tuple(
         Outcome(job, Status.BUILT, wheel=WheelFile(path.name, sha256_of(path), path.stat().st_size))
         for job, path in zip(_REQUEST.plan.jobs, paths, strict=True)
@@ -107,6 +112,19 @@ def test_a_wheel_that_is_not_what_the_manifest_says_ends_it_all() -> None:
     assert f"{first.name}: its SHA-256 is {sha256_of(first)}, the manifest says " in caught.value.message
     assert f"{second.name} is not there" in caught.value.message
     assert not list(Path("wheelhouse").glob("*.intoto.json"))
+
+
+def test_the_record_in_the_wheel_is_read() -> None:
+    _wheelhouse(record=make_record_value())
+    first = json.loads(_run("--stdout").output.splitlines()[0])
+    uris = [it["uri"] for it in first["predicate"]["buildDefinition"]["resolvedDependencies"]]
+    assert uris == ["pkg:pypi/kern@1.2", "pkg:pypi/cmake@4.1.0", "pkg:pypi/numpy@2.2.6"]
+
+
+def test_a_record_of_something_else_ends_it_all() -> None:
+    _wheelhouse(record=make_record_value(variant="avx512"))
+    with pytest.raises(VerificationError, match="its record says 'avx512' is its variant"):
+        _run()
 
 
 def test_a_link_is_no_wheel() -> None:

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from tests.records import make_record_value
 from tests.values import make_inputs, make_request
 from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.outcome import Outcome, RunResult, Status, WheelFile
@@ -11,7 +12,9 @@ from wheelkiln.cache.lock import Pin
 from wheelkiln.image.provide import BuiltImage, Origin
 from wheelkiln.report.builder import Builder, Made
 from wheelkiln.report.manifest import make_manifest
-from wheelkiln.report.statement import WheelOrigin, make_predicate, make_statement, origin_of
+from wheelkiln.report.statement import WheelOrigin, contradictions, make_predicate, make_statement, origin_of
+from wheelkiln.source.origin import EditionChanges, OriginKind
+from wheelkiln.verify.record import RecordedEdition
 
 _REQUEST = make_request(make_inputs({"python": ["cp312"]}))
 _JOB = _REQUEST.plan.jobs[0]
@@ -112,3 +115,57 @@ def test_for_a_reused_wheel_no_run_and_no_time_are_claimed() -> None:
     predicate = make_predicate(_origin(replace(_OUTCOME, status=Status.REUSED)), _ELSE)
     assert predicate["buildDefinition"]["internalParameters"]["reused"] is True
     assert predicate["runDetails"] == {"builder": {"id": "urn:else", "version": {"wheelkiln": "0.1.0"}}}
+
+
+def _recorded(**changes: Any) -> dict[str, Any]:
+    predicate = make_predicate(_origin(record=make_record_value(**changes)), _ELSE)
+    return dict(predicate["buildDefinition"])
+
+
+def _source(**changes: Any) -> dict[str, Any]:
+    record = make_record_value()
+    found: dict[str, Any] = _dependencies(_origin(record=replace(record, source=replace(record.source, **changes))))
+    return dict(found["source"])
+
+
+def test_where_the_source_is_to_be_had() -> None:
+    index = _source()
+    assert (index["uri"], index["digest"]) == ("pkg:pypi/kern@1.2", {"sha256": "8" * 64})
+    assert index["annotations"] == {"project": "kern", "version": "1.2", "digest": "d" * 64}
+    git = _source(kind=OriginKind.GIT, url="https://a.example/k.git", commit="f" * 40, file="", sha256="")
+    assert (git["uri"], git["digest"]) == (f"git+https://a.example/k.git@{'f' * 40}", {"gitCommit": "f" * 40})
+    for kind in (OriginKind.DIRECTORY, OriginKind.SDIST):
+        assert _source(kind=kind)["uri"] == f"urn:wheelkiln:source:{'d' * 64}"
+    assert "digest" not in _source(kind=OriginKind.DIRECTORY, sha256="")
+
+
+def test_a_record_tells_the_settings_and_no_value_that_may_be_secret() -> None:
+    told = _recorded()["externalParameters"]
+    assert told["cibuildwheel"] == {"repair-wheel-command": "auditwheel repair -w {dest_dir} {wheel}"}
+    assert (told["frontend"], told["variables"]) == ("build", {"CIBW_CONFIG_SETTINGS": "a=b"})
+    assert told["withheld"] == ["CIBW_ENVIRONMENT", "TOKEN"]
+    assert "0123" not in str(told)
+
+
+def test_a_record_tells_the_images_recipe_and_content() -> None:
+    found = _dependencies(_origin(record=make_record_value()))
+    assert found["image"]["annotations"] == {"recipe": "7" * 64, "content": "9" * 64}
+
+
+def test_a_record_has_the_digests_of_requirements() -> None:
+    result = RunResult((_OUTCOME,), (_IMAGE,), 2.0)
+    manifest = make_manifest(RunRequest((_REQUEST,)), result, version="0.1.0")
+    origin = origin_of(manifest, manifest.jobs[0], make_record_value())
+    assert _dependencies(origin)["cmake"]["digest"] == {"sha256": "1" * 64}
+    assert "setuptools" not in _dependencies(origin)
+    assert origin.tools == {"wheelkiln": "0.1.0", "cibuildwheel": "4.3.3", "docker": "26.1.5", "auditwheel": "6.8.2"}
+
+
+def test_a_record_that_tells_another_story_than_the_manifest() -> None:
+    assert list(contradictions(_origin())) == []
+    assert list(contradictions(_origin(record=make_record_value()))) == []
+    (told,) = contradictions(_origin(record=make_record_value(version="1.3")))
+    assert told == "its record says '1.3' is its version, the manifest says '1.2'"
+    edition = RecordedEdition("e" * 64, EditionChanges())
+    (told,) = contradictions(_origin(record=make_record_value(edition=edition)))
+    assert "digest of the source" in told
