@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from wheelkiln.build.request import BuildRequest, Rebuild, environment_of, let_t
 from wheelkiln.build.sbom import SBOM_MEMBER
 from wheelkiln.build.variant_label import label_text, labelled_name
 from wheelkiln.build.wheel_contents import describe_wheel
+from wheelkiln.errors import VerificationError
 from wheelkiln.image.content import ImageContent, read_content
 from wheelkiln.plan.model import Job
 from wheelkiln.system.emulation import emulator_of
@@ -34,8 +36,10 @@ from wheelkiln.verify.record import (
 )
 from wheelkiln.verify.variant_label import VARIANT_MEMBER
 
-__all__ = ["check_of", "complete_wheel", "content_of", "make_record"]
+__all__ = ["OWN_MEMBERS", "check_of", "complete_wheel", "content_of", "make_record"]
 
+OWN_MEMBERS = (VARIANT_MEMBER, RECORD_MEMBER, SBOM_MEMBER)
+"""What wheelkiln adds to a finished wheel, in the order in which it does: names in *.dist-info."""
 _MAY_BE_SECRET = re.compile(r"^CIBW_(ENVIRONMENT|BEFORE_)")
 _TESTS = re.compile(r"^(test-|before-test|audit-command)|^CIBW_(TEST|BEFORE_TEST|AUDIT)")
 _MACHINES_OWN = ("container-engine", "build-frontend", "build", "skip", "archs", "enable", "build-verbosity")
@@ -69,11 +73,15 @@ def _members(request: BuildRequest, job: Job, wheel: Path, name: str) -> dict[st
 
 
 def _members_again(rebuild: Rebuild, wheel: Path, name: str) -> dict[str, str]:
-    """Take the members that the first wheel had, but make an SBOM anew: it tells what this wheel ships."""
+    """Take the members that the first wheel had, but make an SBOM anew: it tells what this wheel ships.
+
+    Without a record to make it from there is none, and the comparison shows that.
+    """
     members = dict(rebuild.members)
-    if SBOM_MEMBER in members and RECORD_MEMBER in members:
-        record = parse_record(members[RECORD_MEMBER], where=name)
-        members[SBOM_MEMBER] = describe_wheel(wheel, name, record)
+    if members.pop(SBOM_MEMBER, None) is not None and RECORD_MEMBER in members:
+        with suppress(VerificationError):
+            record = parse_record(members[RECORD_MEMBER], where=name)
+            members[SBOM_MEMBER] = describe_wheel(wheel, name, record)
     return members
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.job import run_job
 from wheelkiln.build.outcome import Event, JobEnded, JobStarted, Outcome
-from wheelkiln.build.records import check_of
+from wheelkiln.build.records import OWN_MEMBERS, check_of
 from wheelkiln.build.request import BuildRequest, Rebuild
 from wheelkiln.build.runs import run_directory
 from wheelkiln.cache.lock import Lock, LockedEnvironment, Pin
@@ -28,12 +28,12 @@ from wheelkiln.system.host import HostFacts
 from wheelkiln.system.locks import scratch_directory
 from wheelkiln.system.pip_settings import PipSettings
 from wheelkiln.verify.comparison import Comparison, compare_wheels
-from wheelkiln.verify.record import RECORD_MEMBER, Record
-from wheelkiln.verify.variant_label import VARIANT_MEMBER, split_label
+from wheelkiln.verify.record import Record
+from wheelkiln.verify.variant_label import split_label
 
 __all__ = ["Reproduction", "Workshop", "job_of", "make_rebuild_request", "rebuild_and_compare", "variables_of"]
 
-_ADDED = rf"[^/]+\.dist-info/({re.escape(VARIANT_MEMBER)}|{re.escape(RECORD_MEMBER)})"
+_ADDED = rf"[^/]+\.dist-info/({'|'.join(map(re.escape, OWN_MEMBERS))})"
 _SETTING = "[tool.wheelkiln.cache] dir"
 
 
@@ -248,4 +248,4 @@ def _own_members(wheel: Path) -> dict[str, str]:
     """Return the texts of the members that wheelkiln adds, as the wheel has them: they are no part of the build."""
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if re.fullmatch(_ADDED, name)]
-        return {name.rpartition("/")[2]: archive.read(name).decode("utf-8", errors="replace") for name in names}
+        return {name.partition("/")[2]: archive.read(name).decode("utf-8", errors="replace") for name in names}

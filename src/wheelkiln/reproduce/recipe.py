@@ -7,13 +7,13 @@ import re
 import shlex
 from importlib import resources
 
+from wheelkiln.build.records import OWN_MEMBERS
 from wheelkiln.errors import UsageProblem
 from wheelkiln.reproduce.commands import DEST, PROJECT, BuildCommands, commands_of
 from wheelkiln.reproduce.images import recorded_reference
 from wheelkiln.source.origin import OriginKind
 from wheelkiln.system.cibuildwheel import interpreter_path
-from wheelkiln.verify.record import RECORD_MEMBER, Record
-from wheelkiln.verify.variant_label import VARIANT_MEMBER
+from wheelkiln.verify.record import Record
 
 __all__ = ["render_script"]
 
@@ -245,7 +245,7 @@ def _repair_lines(commands: BuildCommands) -> list[str]:
 def _completing_program() -> str:
     """Return the module that adds members to wheels, with what calls it: it needs nothing but Python."""
     text = resources.files("wheelkiln.build").joinpath("members.py").read_text(encoding="utf-8")
-    names = ", ".join(repr(name) for name in (VARIANT_MEMBER, RECORD_MEMBER))
+    names = ", ".join(repr(name) for name in OWN_MEMBERS)
     return text.rstrip() + "\n" + _ADDING % names
 
 

@@ -130,7 +130,7 @@ def _source(**changes: Any) -> dict[str, Any]:
 
 def test_where_the_source_is_to_be_had() -> None:
     index = _source()
-    assert (index["uri"], index["digest"]) == ("pkg:pypi/kern@1.2", {"sha256": "8" * 64})
+    assert (index["uri"], index["digest"]) == ("pkg:pypi/kern@1.2", {"sha256": "e" * 64})
     assert index["annotations"] == {"project": "kern", "version": "1.2", "digest": "d" * 64}
     git = _source(kind=OriginKind.GIT, url="https://a.example/k.git", commit="f" * 40, file="", sha256="")
     assert (git["uri"], git["digest"]) == (f"git+https://a.example/k.git@{'f' * 40}", {"gitCommit": "f" * 40})
@@ -141,10 +141,10 @@ def test_where_the_source_is_to_be_had() -> None:
 
 def test_a_record_tells_the_settings_and_no_value_that_may_be_secret() -> None:
     told = _recorded()["externalParameters"]
-    assert told["cibuildwheel"] == {"repair-wheel-command": "auditwheel repair -w {dest_dir} {wheel}"}
+    assert told["cibuildwheel"] == {"overrides": [{"select": "*", "repair-wheel-command": "true {wheel}"}]}
     assert (told["frontend"], told["variables"]) == ("build", {"CIBW_CONFIG_SETTINGS": "a=b"})
     assert told["withheld"] == ["CIBW_ENVIRONMENT", "TOKEN"]
-    assert "0123" not in str(told)
+    assert "0a1b" not in str(told)
 
 
 def test_a_record_tells_the_images_recipe_and_content() -> None:
@@ -155,7 +155,8 @@ def test_a_record_tells_the_images_recipe_and_content() -> None:
 def test_a_record_has_the_digests_of_requirements() -> None:
     result = RunResult((_OUTCOME,), (_IMAGE,), 2.0)
     manifest = make_manifest(RunRequest((_REQUEST,)), result, version="0.1.0")
-    origin = origin_of(manifest, manifest.jobs[0], make_record_value())
+    tools = {"wheelkiln": "0.1.0", "cibuildwheel": "4.3.3", "auditwheel": "6.8.2"}
+    origin = origin_of(manifest, manifest.jobs[0], make_record_value(tools=tools))
     assert _dependencies(origin)["cmake"]["digest"] == {"sha256": "1" * 64}
     assert "setuptools" not in _dependencies(origin)
     assert origin.tools == {"wheelkiln": "0.1.0", "cibuildwheel": "4.3.3", "docker": "26.1.5", "auditwheel": "6.8.2"}
