@@ -78,7 +78,7 @@ def test_each_of_them_can_be_left_out(tmp_path: Path, table: dict[str, Any], mem
 def test_a_rebuilt_wheel_has_the_first_ones_record_and_an_sbom_of_its_own(tmp_path: Path) -> None:
     record = write_record_text(make_record_value())
     given = {"wheelkiln.json": record, "sboms/wheelkiln.cdx.json": "what the first one said"}
-    request = replace(_request(tmp_path), rebuild=Rebuild({}, given))
+    request = replace(_request(tmp_path), rebuild=Rebuild({}, {}, given))
     members = _members(_complete(request, tmp_path / "w", libz=b"z"))
     assert members[_RECORD] == record
     document = json.loads(members[_SBOM])
@@ -89,10 +89,10 @@ def test_a_rebuilt_wheel_has_the_first_ones_record_and_an_sbom_of_its_own(tmp_pa
 @pytest.mark.parametrize("given", [{}, {"wheelkiln.json": "{}"}])
 def test_without_a_record_that_can_be_read_an_sbom_is_not_taken_over(tmp_path: Path, given: dict[str, str]) -> None:
     given = {**given, "sboms/wheelkiln.cdx.json": "what the first one said"}
-    request = replace(_request(tmp_path), rebuild=Rebuild({}, given))
+    request = replace(_request(tmp_path), rebuild=Rebuild({}, {}, given))
     assert _SBOM not in _members(_complete(request, tmp_path / "w"))
 
 
 def test_a_rebuilt_wheel_gets_no_sbom_that_the_first_one_had_not(tmp_path: Path) -> None:
-    request = replace(_request(tmp_path), rebuild=Rebuild({}, {"wheelkiln.json": "{}"}))
+    request = replace(_request(tmp_path), rebuild=Rebuild({}, {}, {"wheelkiln.json": "{}"}))
     assert list(_members(_complete(request, tmp_path / "w"))) == [_RECORD]
