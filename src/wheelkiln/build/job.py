@@ -246,7 +246,7 @@ def _failed(request: BuildRequest, job: Job, log: JobLog) -> Outcome:
 
 def _check_and_land(request: BuildRequest, job: Job, wheel: Path, may_land: MayLand, held: Path) -> Outcome:
     facts = request.source.facts
-    expected = Expectation.of_job(request.config.verify, facts.name, facts.version, job.identifier)
+    expected = Expectation.of_job(request.config.verify, facts.name, facts.version, job.identifier, request.variant.isa)
     findings = check_wheel(wheel, expected, request.engine.runner)
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     if errors:

@@ -32,6 +32,7 @@ from wheelkiln.system.engine import ContainerEngine, EngineName
 from wheelkiln.system.in_place_facts import read_place_facts
 from wheelkiln.system.interpreters import find_interpreters
 from wheelkiln.system.remote_engine import engine_facts
+from wheelkiln.verify.machine_code.declared import Declaration
 
 __all__ = ["Edition", "gather_editions", "one_edition"]
 
@@ -102,6 +103,9 @@ def _variants_of(source: LocatedSource, options: ProjectOptions, *, prepare: boo
 
 def _as_variant(source: LocatedSource, name: str, settings: VariantConfig, *, prepare: bool) -> LocatedSource:
     """Return the source with the variant's own configuration and facts, and its own sdist where that is asked for."""
+    Declaration.of(
+        source.loaded.config.verify.isa, settings.isa
+    )  # what is wrong with it is said before anything is built
     features = required_features(parse_isa(settings.isa, where=f"variants.{name}.isa"))
     asked = settings.image.model_copy(update={"requires": (*settings.image.requires, *features)})
     config = effective_config(source.loaded.config, settings.model_copy(update={"image": asked}))

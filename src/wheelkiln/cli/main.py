@@ -25,6 +25,7 @@ _COMMANDS = {
     "history": "Show the runs of the past and what became of their jobs.",
     "image": "Build, inspect, push and prune the images that builds run in.",
     "init": "Write a starting configuration for a project.",
+    "isa": "Show which CPU features the machine code of a wheel or library needs.",
     "lock": "Pin the build requirements, with hashes, for each Python and architecture.",
     "merge": "Join what several machines or shards built into one wheelhouse.",
     "plan": "Show what would be built, and what not and why.",

@@ -13,6 +13,7 @@ __all__ = [
     "BuildKitOption",
     "Endpoint",
     "IndexUrl",
+    "IsaEntry",
     "MuslPolicy",
     "OptionalEndpoint",
     "PackageName",
@@ -33,6 +34,7 @@ BuildKitOption = Annotated[str, StringConstraints(pattern=r"^[^\s]+$")]
 Url = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s'\"\\@/]+(/[^\s'\"\\]*)?)?$")]
 Endpoint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][^\s]*$")]
 IndexUrl = Annotated[str, StringConstraints(pattern=r"^(https?|file)://[^\s'\"\\@]+$")]
+IsaEntry = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+_-]*$")]
 OptionalEndpoint = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][^\s]*)?$")]
 MuslPolicy = Annotated[str, StringConstraints(pattern=r"^musllinux_1_[0-9]+$")]
 Policy = Annotated[str, StringConstraints(pattern=r"^(manylinux2014|manylinux_2_[0-9]+)$")]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import StringConstraints, field_validator
 
-from wheelkiln.config.fields import RELATIVE_PATH, Architecture, IndexUrl, Packages, Section
+from wheelkiln.config.fields import RELATIVE_PATH, Architecture, IndexUrl, IsaEntry, Packages, Section
 
 if TYPE_CHECKING:
     from wheelkiln.config.model import Config
@@ -21,7 +21,6 @@ Line = Annotated[str, StringConstraints(pattern=r"^[^\r\n]*$")]
 VariantLabel = Annotated[str, StringConstraints(pattern=r"^[0-9a-z_.]*$")]
 PropertyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
 PropertyValue = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.]+$")]
-IsaEntry = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+_-]*$")]
 
 
 class VariantImageConfig(Section):

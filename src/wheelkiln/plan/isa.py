@@ -18,13 +18,19 @@ X86_FEATURES = (
     *("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", "avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe"),
     *("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512ifma", "avx512vbmi", "avx512vbmi2"),
     *("avx512vnni", "avx512bitalg", "avx512vpopcntdq", "avx512bf16", "avx512fp16", "avxvnni", "avxvnniint8"),
-    *("avxifma", "avxneconvert", "gfni", "vaes", "vpclmulqdq", "aes", "pclmul", "sha"),
-    *("amx-tile", "amx-int8", "amx-bf16", "amx-fp16"),
+    *("avxvnniint16", "avxifma", "avxneconvert", "gfni", "vaes", "vpclmulqdq", "aes", "pclmul", "sha", "sha512"),
+    *("sm3", "sm4", "amx-tile", "amx-int8", "amx-bf16", "amx-fp16", "amx-complex", "avx512vp2intersect", "avx512er"),
+    *("avx512pf", "avx5124fmaps", "avx5124vnniw", "xop", "fma4", "tbm", "lwp", "sse4a", "3dnow", "3dnowa"),
+    *("adx", "cx16", "sahf", "fsgsbase", "rdrnd", "rdseed", "rdpid", "rdtscp", "rdpru", "xsave", "xsavec", "xsaveopt"),
+    *("xsaves", "cmpccxadd", "raoint", "rtm", "tsxldtrk", "pku", "shstk", "clflushopt", "clwb", "clzero", "movdiri"),
+    *("movdir64b", "enqcmd", "serialize", "waitpkg", "uintr", "mwaitx", "ptwrite", "kl", "widekl"),
 )
-"""Features beyond a level, as gcc's -m options name them (gcc manual: x86 options)."""
+"""Features beyond a level, as gcc's -m options name them (gcc manual: x86 options); it has none for rdtscp, rdpru."""
 ARM_FEATURES = (
     *("fp", "simd", "crc", "crypto", "lse", "rdma", "fp16", "fp16fml", "dotprod", "rcpc", "aes", "sha2", "sha3", "sm4"),
     *("bf16", "i8mm", "sve", "sve2", "sve2-bitperm", "sme", "sme2", "f32mm", "f64mm", "ssbs", "sb", "predres", "flagm"),
+    *("crypto", "fcma", "jscvt", "pauth", "rcpc2", "rcpc3", "frintts", "flagm2", "lor", "dit", "dcpop", "dcpodp", "xs"),
+    *("wfxt", "mops", "hbc", "cssc", "memtag", "rng", "tme", "ls64", "lse128", "sve2p1"),
 )
 """Extensions, as gcc's -march names them (gcc manual: AArch64 options)."""
 _ARM_LEVEL = re.compile(r"armv(8(\.[1-9])?|9(\.[0-9])?)-a")

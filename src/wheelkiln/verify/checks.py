@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,10 +19,13 @@ from wheelkiln.verify.archive import WheelArchive, check_archive, open_archive
 from wheelkiln.verify.contents import read_contents
 from wheelkiln.verify.dist_info import DistInfo, read_dist_info
 from wheelkiln.verify.findings import Finding, Severity
+from wheelkiln.verify.isa import check_isa
 from wheelkiln.verify.libraries import check_libraries, check_purelib
+from wheelkiln.verify.machine_code.declared import Declaration
 from wheelkiln.verify.metadata import check_description, check_layout, check_metadata, check_requires_python
 from wheelkiln.verify.record_file import BadRecordError, algorithms_of, check_record, read_record
 from wheelkiln.verify.rules import RULES
+from wheelkiln.verify.rules.isa import ISA_RULES
 from wheelkiln.verify.rules.levels import levels_of
 from wheelkiln.verify.rules.made import found
 from wheelkiln.verify.rules.model import Level, apply_levels
@@ -38,7 +41,7 @@ class Expectation:
     """What a wheel is to be; what is empty is not known, and then the wheel only has to agree with itself.
 
     identifier is the build identifier that it was built for, sha256 the digest of the file. levels say what a
-    configuration makes of rules, limits what an archive may hold.
+    configuration makes of rules, limits what an archive may hold, machine_code what machine code may need.
     """
 
     project: str = ""
@@ -47,17 +50,20 @@ class Expectation:
     levels: Mapping[str, Level] = field(default_factory=dict)
     sha256: str = ""
     limits: Limits = field(default_factory=Limits)
+    machine_code: Declaration = field(default_factory=Declaration)
 
     @classmethod
-    def of_job(cls, config: VerifyConfig, project: str, version: str, identifier: str) -> Expectation:
+    def of_job(
+        cls, config: VerifyConfig, project: str, version: str, identifier: str, isa: Iterable[str] = ()
+    ) -> Expectation:
         """Return what a job's wheel is to be, with the rules as they are configured."""
-        return replace(cls.configured(config), project=project, version=version, identifier=identifier)
+        return replace(cls.configured(config, isa), project=project, version=version, identifier=identifier)
 
     @classmethod
-    def configured(cls, config: VerifyConfig) -> Expectation:
-        """Return what any wheel is to be, by the configuration."""
+    def configured(cls, config: VerifyConfig, isa: Iterable[str] = ()) -> Expectation:
+        """Return what any wheel is to be, by the configuration, and by what its variant declares."""
         limits = Limits(parse_size(config.max_size), config.max_members, config.max_ratio)
-        return cls(levels=levels_of(config.rules), limits=limits)
+        return cls(levels=levels_of(config.rules), limits=limits, machine_code=Declaration.of(config.isa, isa))
 
     def wants(self, code: str) -> bool:
         """Tell whether a rule is looked at, so that what takes long can be left out."""
@@ -162,3 +168,5 @@ def _check_outside(path: Path, expected: Expectation, runner: Runner) -> Iterato
         yield from check_symbols(path, runner)
     if expected.wants("stable-abi"):
         yield from check_stable_abi(path, runner)
+    if any(expected.wants(rule.code) for rule in ISA_RULES):
+        yield from check_isa(path, expected.machine_code)
