@@ -37,6 +37,7 @@ class Claim:
     project: str
     version: str
     identifier: str
+    variant: str = ""
 
 
 def gather_wheels(
@@ -120,7 +121,9 @@ def _check(wheels: Mapping[Path, Claim], runner: Runner, width: int, base: Expec
     """Check each wheel as before it landed the first time."""
 
     def check(path: Path, claim: Claim) -> list[str]:
-        expected = replace(base, project=claim.project, version=claim.version, identifier=claim.identifier)
+        expected = replace(
+            base.of_variant(claim.variant), project=claim.project, version=claim.version, identifier=claim.identifier
+        )
         found = check_wheel(path, expected, runner)
         return [f"{claim.place / path.name}: {it.message}" for it in found if it.severity is Severity.ERROR]
 

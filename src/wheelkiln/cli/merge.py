@@ -61,7 +61,7 @@ def command(
         runner=ProcessRunner(log_command if verbose else None),
         width=host.cpus,
         allow_missing=allow_missing,
-        expected=Expectation.configured(config.verify),
+        expected=Expectation.configured(config.verify, variants=config.variants),
     )
     manifest = merge_directories(merging)
     _print(manifest, merging, output)
@@ -124,7 +124,7 @@ def _gather(parts: Sequence[Part], merging: Merging) -> None:
     from wheelkiln.build.gathering import Claim, gather_wheels
 
     claims = [
-        Claim(part.place, job.wheel, job.project, job.version, job.identifier)
+        Claim(part.place, job.wheel, job.project, job.version, job.identifier, job.variant)
         for part in parts
         for job in part.manifest.jobs
         if job.wheel is not None

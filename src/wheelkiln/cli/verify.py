@@ -60,7 +60,7 @@ def command(
         _explain(explain)
         return
     own = load_own_config(Path(), config_file, {}, verbose=verbose)
-    base = Expectation.configured(own.config.verify)
+    base = Expectation.configured(own.config.verify, variants=own.config.variants)
     base = replace(base, levels={**base.levels, **dict(parse_rule_option(text) for text in rules)})
     checked = _check(_find_wheels(wheels, own.host.cwd), Manifests(base), own)
     _print(checked, output)

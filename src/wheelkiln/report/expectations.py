@@ -26,7 +26,7 @@ class Manifests:
         if job is None or job.wheel is None:
             return self.base
         return replace(
-            self.base,
+            self.base.of_variant(job.variant),
             project=job.project,
             version=job.version,
             identifier=job.identifier,

@@ -12,6 +12,7 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_fi
 from packaging.version import Version
 
 from wheelkiln.cache.settings import parse_size
+from wheelkiln.config.variants import VariantConfig
 from wheelkiln.config.verify import VerifyConfig
 from wheelkiln.system.files import sha256_of
 from wheelkiln.system.process import Runner
@@ -41,7 +42,8 @@ class Expectation:
     """What a wheel is to be; what is empty is not known, and then the wheel only has to agree with itself.
 
     identifier is the build identifier that it was built for, sha256 the digest of the file. levels say what a
-    configuration makes of rules, limits what an archive may hold, machine_code what machine code may need.
+    configuration makes of rules, limits what an archive may hold, machine_code what machine code may need, variants
+    what that of configured variants may.
     """
 
     project: str = ""
@@ -51,6 +53,7 @@ class Expectation:
     sha256: str = ""
     limits: Limits = field(default_factory=Limits)
     machine_code: Declaration = field(default_factory=Declaration)
+    variants: Mapping[str, Declaration] = field(default_factory=dict)
 
     @classmethod
     def of_job(
@@ -60,10 +63,23 @@ class Expectation:
         return replace(cls.configured(config, isa), project=project, version=version, identifier=identifier)
 
     @classmethod
-    def configured(cls, config: VerifyConfig, isa: Iterable[str] = ()) -> Expectation:
-        """Return what any wheel is to be, by the configuration, and by what its variant declares."""
-        limits = Limits(parse_size(config.max_size), config.max_members, config.max_ratio)
-        return cls(levels=levels_of(config.rules), limits=limits, machine_code=Declaration.of(config.isa, isa))
+    def configured(
+        cls, config: VerifyConfig, isa: Iterable[str] = (), variants: Mapping[str, VariantConfig] | None = None
+    ) -> Expectation:
+        """Return what any wheel is to be, by the configuration, and by what its variant declares.
+
+        variants are those that wheels may be of where that is not known yet: of_variant tells them apart.
+        """
+        return cls(
+            levels=levels_of(config.rules),
+            limits=Limits(parse_size(config.max_size), config.max_members, config.max_ratio),
+            machine_code=Declaration.of(config.isa, isa),
+            variants={name: Declaration.of(config.isa, one.isa) for name, one in (variants or {}).items()},
+        )
+
+    def of_variant(self, name: str) -> Expectation:
+        """Return the same with what a variant declares; one that is not configured declares nothing of its own."""
+        return replace(self, machine_code=self.variants.get(name, self.machine_code))
 
     def wants(self, code: str) -> bool:
         """Tell whether a rule is looked at, so that what takes long can be left out."""

@@ -7,7 +7,8 @@ import pytest
 from tests.archives import write_wheel
 from tests.elves import TEXT, Part, make_elf
 from tests.fakes import Answer, FakeRunner
-from wheelkiln.config.verify import IsaConfig
+from wheelkiln.config.variants import VariantConfig
+from wheelkiln.config.verify import IsaConfig, VerifyConfig
 from wheelkiln.errors import ConfigError
 from wheelkiln.verify.checks import Expectation, check_wheel
 from wheelkiln.verify.findings import Severity
@@ -140,3 +141,10 @@ def test_a_build_checks_it_and_rules_can_be_off(tmp_path: Path) -> None:
     assert finding.code == "isa-exceeds"
     levels = {"isa-exceeds": Level.OFF}
     assert check_wheel(wheel, Expectation(machine_code=declared, levels=levels), runner) == ()
+
+
+def test_wheels_of_variants_are_told_apart() -> None:
+    variants = {"wide": VariantConfig(isa=("x86-64-v4",)), "plain": VariantConfig()}
+    base = Expectation.configured(VerifyConfig(isa=IsaConfig(baseline=("x86-64-v2",))), variants=variants)
+    levels = [base.of_variant(name).machine_code.isas[0].level for name in ("wide", "plain", "default")]
+    assert levels == ["x86-64-v4", "x86-64-v2", "x86-64-v2"]

@@ -23,6 +23,8 @@ _MAX_TABLES = 64
 _MAX_NOTE = 1 << 20
 _HEADER = struct.Struct("<16xHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
+_SEGMENT = struct.Struct("<IIQQQQQQ")
+_PT_LOAD, _PF_X = 1, 1
 _SYMBOL = struct.Struct("<IBBHQQ")
 _RELA = struct.Struct("<QQq")
 _RELATIVE = (8, 1027)
@@ -155,18 +157,19 @@ def read_elf(data: Buffer) -> Elf:
         raise ElfError("it is cut off in its header")
     if bytes(data[4:6]) != b"\2\1":
         raise ForeignElfError("it is for another kind of machine: 32 bits, or the other byte order")
-    kind, machine, _version, entry, _phoff, shoff, _flags, _ehsize, _phsize, _phnum, shsize, shnum, names = (
+    kind, machine, _version, entry, phoff, shoff, _flags, _ehsize, phsize, phnum, shsize, shnum, names = (
         _HEADER.unpack_from(data)
     )
     arch = _MACHINES.get(machine)
     if arch is None:
         raise ForeignElfError(f"it is for another kind of machine (ELF's number {machine})")
-    if not shoff:
-        raise ElfError("it has no section table")
-    rows = _section_rows(data, shoff, shsize, shnum)
-    table = rows[names] if names < len(rows) else None
-    texts = data[table[4] : table[4] + table[5]] if table else data[:0]
-    sections = _sections(data, rows, texts, relocatable=kind == 1)
+    if shoff:
+        rows = _section_rows(data, shoff, shsize, shnum)
+        table = rows[names] if names < len(rows) else None
+        texts = data[table[4] : table[4] + table[5]] if table else data[:0]
+        sections = _sections(data, rows, texts, relocatable=kind == 1)
+    else:
+        sections = tuple(_code_segments(data, phoff, phsize, phnum))
     if sum(section.size for section in sections if section.is_code) > len(data):
         raise ElfError("its sections overlap")
     return Elf(data, arch, entry, kind == 1, sections)
@@ -200,6 +203,17 @@ def _sections(data: Buffer, rows: list[_Row], texts: Buffer, *, relocatable: boo
             address, free = free, free + (size + 4095 & ~4095)
         found.append(Section(_text(texts, name, 256), kind, address, offset, size if inside else 0, link, is_code))
     return tuple(found)
+
+
+def _code_segments(data: Buffer, offset: int, size: int, count: int) -> Iterator[Section]:
+    """Yield the segments with code of a file without sections; nothing says where its functions are."""
+    if count and (size != _SEGMENT.size or offset + count * size > len(data)):
+        raise ElfError("its segment table is cut off")
+    for kind, flags, place, address, _paddr, length, _memory, _align in _SEGMENT.iter_unpack(
+        data[offset : offset + count * size]
+    ):
+        if kind == _PT_LOAD and flags & _PF_X and place + length <= len(data):
+            yield Section("", 0, address, place, length, 0, is_code=length > 0)
 
 
 def _text(names: Buffer, offset: int, limit: int = _MAX_NAME) -> str:

@@ -217,3 +217,13 @@ def test_many_overlapping_symbols_cost_no_more_than_the_file(tmp_path: Path) -> 
     started = time.monotonic()
     assert _read(tmp_path, make_elf(parts)).covered == size
     assert time.monotonic() - started < 20
+
+
+def test_a_file_without_sections_has_code_of_no_function(tmp_path: Path) -> None:
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, TEXT, 0, 64 + 56, 0, 0)
+    content = bytearray(make_elf([])[:64]) + segment
+    struct.pack_into("<QQ", content, 32, 64, 0)
+    struct.pack_into("<HH", content, 54, 56, 1)
+    found = _read(tmp_path, bytes(content))
+    assert (found.problem, found.code, found.covered) == ("", 64 + 56, 0)
+    assert _read(tmp_path, bytes(content[:-1])).problem == "its segment table is cut off"
