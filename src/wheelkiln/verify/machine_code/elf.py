@@ -7,6 +7,7 @@ hostile file has what it likes: this reader unpacks whole tables, and believes n
 
 from __future__ import annotations
 
+import re
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ _MAX_SYMBOLS = 1 << 23
 _MAX_NAME = 1024
 _MAX_TABLES = 64
 _MAX_NOTE = 1 << 20
+_IDENT = re.compile(rb"\x7fELF[\x01\x02][\x01\x02]\x01")
 _HEADER = struct.Struct("<16xHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SEGMENT = struct.Struct("<IIQQQQQQ")
@@ -153,7 +155,9 @@ class Elf:
 
 def read_elf(data: Buffer) -> Elf:
     """Read the header and the section table; raise ElfError for what cannot be decoded."""
-    if len(data) < _HEADER.size or bytes(data[:4]) != b"\x7fELF":
+    if not _IDENT.match(bytes(data[:7])):
+        raise ForeignElfError("it only begins like an ELF file")
+    if len(data) < _HEADER.size:
         raise ElfError("it is cut off in its header")
     if bytes(data[4:6]) != b"\2\1":
         raise ForeignElfError("it is for another kind of machine: 32 bits, or the other byte order")

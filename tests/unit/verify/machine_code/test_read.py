@@ -180,12 +180,13 @@ def test_an_outlined_atomic_asks_before_it_uses_lse(tmp_path: Path) -> None:
     ("content", "problem"),
     [
         (b"", "it is empty"),
-        (b"\x7fELF", "it is cut off in its header"),
+        (b"\x7fELF\x02\x01\x01", "it is cut off in its header"),
+        (b"\x7fELFnot", "it only begins like an ELF file"),
         (b"GROUP ( libkern.so.1 )", "it is no ELF file"),
         (b"!<arch>\n", "it is a static library"),
         (make_elf([Part("f", _RET)])[:-1], "its section table is cut off"),
         (make_elf([Part("f", _RET)], machine=3), "it is for another kind of machine"),
-        (b"\x7fELF\x01" + b"\0" * 100, "it is for another kind of machine"),
+        (b"\x7fELF\x01\x01\x01" + b"\0" * 100, "it is for another kind of machine"),
     ],
 )
 def test_files_that_are_none(tmp_path: Path, content: bytes, problem: str) -> None:
