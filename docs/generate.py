@@ -70,6 +70,8 @@ MANIFEST_FIELDS = {
     "jobs[].statistics.uncacheable": "Calls that the caches could not take: pairs of the reason and its count.",
     "jobs[].statistics.link_hits": "Links with link-time optimisation that came from the link cache.",
     "jobs[].statistics.link_misses": "Links with link-time optimisation that had to be run.",
+    "jobs[].statistics.cython_hits": "Calls of the `cython` command that came from the cache.",
+    "jobs[].statistics.cython_misses": "Calls of the `cython` command that had to be run.",
     "jobs[].covered_by": "Name of the wheel that serves this Python too; empty otherwise.",
     "jobs[].from_store": "Whether a reused wheel came from the wheel store, and not from the output directory.",
     "jobs[].cold_rebuild": "What `cache verify --record` found, or null where it was not asked.",

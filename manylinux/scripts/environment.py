@@ -21,6 +21,12 @@ from pathlib import Path
 
 ENVIRONMENT = "/tmp/wheelkiln/env"
 INSTALLED = "wheelkiln: installed"
+PROGRAMS = "/opt/wheelkiln/links"
+CYTHON_HOOK = f"""\
+import sys; any("ython" in word for word in sys.orig_argv[1:3]) and "cython_cache" not in sys.modules and (\
+sys.path.append("{PROGRAMS}"), __import__("cython_cache").begin(), sys.path.remove("{PROGRAMS}"))
+"""
+"""A .pth file's line (site: .pth files). It is run twice in a virtual environment, and in each of its interpreters."""
 LEGACY = {"requires": ["setuptools>=40.8.0"], "build-backend": "setuptools.build_meta:__legacy__"}
 
 
@@ -40,6 +46,9 @@ def make(python: str, pins: str) -> int:
         done = subprocess.run([*install, "--python", f"{ENVIRONMENT}/bin/python", "--requirement", pins], check=False)
         if done.returncode:
             return done.returncode
+    for site in Path(ENVIRONMENT, "lib").glob("python*/site-packages"):
+        if any(site.glob("[Cc]ython-*.dist-info")) and Path(PROGRAMS, "cython_cache.py").is_file():
+            Path(site, "wheelkiln_cython.pth").write_text(CYTHON_HOOK)
     print(INSTALLED, flush=True)
     compiled = ["-m", "compileall", "-q", "-j0", "--invalidation-mode", "unchecked-hash", f"{ENVIRONMENT}/lib"]
     subprocess.run(

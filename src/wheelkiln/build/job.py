@@ -40,8 +40,14 @@ from wheelkiln.build.request import (
 from wheelkiln.build.runs import CONTAINER_ID, HELD
 from wheelkiln.build.stages import StageClock, plain_text
 from wheelkiln.build.states import EndedContainer
-from wheelkiln.cache.settings import LINKS_LOG, STATISTICS_LOG
-from wheelkiln.cache.statistics import CompileStatistics, count_calls, count_links, parse_statistics_log
+from wheelkiln.cache.settings import CYTHON_LOG, LINKS_LOG, STATISTICS_LOG
+from wheelkiln.cache.statistics import (
+    CompileStatistics,
+    count_calls,
+    count_cython,
+    count_links,
+    parse_statistics_log,
+)
 from wheelkiln.errors import BuildError, EnvironmentProblem
 from wheelkiln.plan.model import Job
 from wheelkiln.system.files import land_file, naming_storage_errors, sha256_of
@@ -276,14 +282,14 @@ def land_wheel(request: BuildRequest, wheel: Path) -> None:
 
 
 def _read_statistics(job_dir: Path) -> CompileStatistics | None:
+    compiled = _read_lines(job_dir / "mount" / STATISTICS_LOG)
+    if compiled is None:
+        return None
+    links, cython = (_read_lines(job_dir / "mount" / name) or [] for name in (LINKS_LOG, CYTHON_LOG))
+    return count_calls(parse_statistics_log(compiled)) + count_links(links) + count_cython(cython)
+
+
+def _read_lines(log: Path) -> list[str] | None:
     with suppress(OSError):
-        text = (job_dir / "mount" / STATISTICS_LOG).read_text(encoding="utf-8", errors="replace")
-        return count_calls(parse_statistics_log(text.splitlines())) + _read_links(job_dir)
+        return log.read_text(encoding="utf-8", errors="replace").splitlines()
     return None
-
-
-def _read_links(job_dir: Path) -> CompileStatistics:
-    with suppress(OSError):
-        text = (job_dir / "mount" / LINKS_LOG).read_text(encoding="utf-8", errors="replace")
-        return count_links(text.splitlines())
-    return CompileStatistics()

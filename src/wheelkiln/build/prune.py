@@ -25,6 +25,8 @@ _COMPILE = ("ccache", "ccache-root")
 _IN_USE = (
     "links",
     "links-root",
+    "cython",
+    "cython-root",
     "sccache",
     "sccache-root",
     "environments",
@@ -37,7 +39,8 @@ _IN_USE = (
     "trees",
 )
 """What a run reads at any time; none of it is removed while one is going on."""
-_LINKS = ("links", "links-root")
+_KEPT_RESULTS = ("links", "links-root", "cython", "cython-root")
+"""Caches with a directory for each namespace, and a file for each result (link_store.py in images)."""
 _SDISTS = ("sdists", "trees")
 _UNUSED_ENVIRONMENTS = 14 * 24 * 3600.0
 _STALE_SECONDS = 24 * 3600.0
@@ -191,9 +194,9 @@ def _choose_entries(work: _Pruning, place: Path) -> Iterator[Path]:
     elif place.name == "environments" and not scope.project:
         limit = work.now - (_UNUSED_ENVIRONMENTS if scope.older_than is None else scope.older_than)
         yield from (entry for entry in entries if _is_older(entry, limit))
-    elif place.name in _LINKS and scope.project:
+    elif place.name in _KEPT_RESULTS and scope.project:
         yield from (entry for entry in entries if entry.name in _namespaces(work))
-    elif place.name in _LINKS and scope.older_than is not None:
+    elif place.name in _KEPT_RESULTS and scope.older_than is not None:
         limit = work.now - scope.older_than
         yield from (path for path in place.glob("*/*/*") if _is_older(path, limit))
     elif place.name in _SDISTS and scope.project:

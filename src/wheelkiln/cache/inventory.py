@@ -45,6 +45,7 @@ def list_caches(config: Config) -> tuple[Cache, ...]:
         Cache("compile", ("ccache", "ccache-root"), config.cache.max_size),
         Cache("compile-rust", ("sccache", "sccache-root"), config.cache.max_size),
         Cache("links", ("links", "links-root"), config.cache.max_size),
+        Cache("cython", ("cython", "cython-root"), config.cache.max_size),
         Cache("environments", ("environments",)),
         Cache("packages", ("uv", "uv-root", "uv-tests", "uv-tests-root", "resolver")),
         Cache("wheels", ("wheels",), config.cache.wheels_max_size),

@@ -15,6 +15,7 @@ from wheelkiln.system.host import HostFacts
 __all__ = [
     "BUILD_DIR",
     "CALLS_LOG",
+    "CYTHON_LOG",
     "ENVIRONMENT_DIR",
     "JOB_MOUNT",
     "LINKS_LOG",
@@ -41,6 +42,7 @@ CCACHE_MOUNT = _MOUNT / "ccache"
 UV_MOUNT = _MOUNT / "uv"
 SCCACHE_MOUNT = _MOUNT / "sccache"
 LINKS_MOUNT = _MOUNT / "links"
+CYTHON_MOUNT = _MOUNT / "cython"
 JOB_MOUNT = _MOUNT / "job"
 """A directory of the job alone: what is given to it and what it tells."""
 INPUTS_MOUNT = _MOUNT / "inputs"
@@ -58,6 +60,8 @@ CALLS_LOG = "ccache-calls.log"
 """Name of ccache's own log there: what it compared and why it missed. It is read when the job ends, and removed."""
 LINKS_LOG = "links.log"
 """Name of the log of LTO links in the job's mount."""
+CYTHON_LOG = "cython.log"
+"""Name of the log of the cython command's calls there."""
 
 _SCRATCH = "/tmp/wheelkiln"  # noqa: S108 - inside a container of one job
 ENVIRONMENT_DIR = PurePosixPath("/tmp/wheelkiln/env")  # noqa: S108 - inside a container of one job
@@ -127,7 +131,8 @@ def cache_mounts(
 ) -> tuple[CacheMount, ...]:
     """Return the mounts of a job; one compile cache serves all projects, kept apart by their namespaces.
 
-    compile_root is the directory of the caches of compilations and links where that is not the one of all caches.
+    compile_root is the directory of the caches of what compilers, linkers and Cython make, where that is not the one
+    of all caches.
     What the container's root writes belongs to the host's root, so it gets directories of its own. A read-only job
     cannot write to a cache. uv wants to write to its own and gets none; and ccache 4.7 dies when it cannot keep what
     the remote cache gave it, so with a remote the local compile cache is left out. A job that has its environment gets
@@ -141,6 +146,7 @@ def cache_mounts(
         CacheMount(root / f"{'uv-tests' if has_environment else 'uv'}{suffix}", UV_MOUNT) if not sealed else None,
         CacheMount(compiled / f"sccache{suffix}", SCCACHE_MOUNT, sealed) if config.image.sccache else None,
         CacheMount(compiled / f"links{suffix}", LINKS_MOUNT, sealed) if config.cache.links == "lto" else None,
+        CacheMount(compiled / f"cython{suffix}", CYTHON_MOUNT, sealed) if config.cache.cython else None,
         CacheMount(job_dir, JOB_MOUNT),
     )
     return tuple(mount for mount in mounts if mount is not None)
@@ -181,6 +187,7 @@ def cache_environment(config: Config, job: Job, *, remote: bool = False) -> dict
     return {
         **(rust if config.image.sccache else {}),
         **_prefix_environment(config),
+        **_cython_environment(config),
         **_sharing_environment(config),
         "CCACHE_DIR": str(CCACHE_MOUNT),
         "CCACHE_MAXSIZE": config.cache.max_size,
@@ -219,6 +226,17 @@ def _prefix_environment(config: Config) -> dict[str, str]:
             "WHEELKILN_LINKS_MAXSIZE": config.cache.max_size,
         }
     return environment
+
+
+def _cython_environment(config: Config) -> dict[str, str]:
+    """Let the hook of build environments with Cython keep what its command makes."""
+    if not config.cache.cython:
+        return {}
+    return {
+        "WHEELKILN_CYTHON": str(CYTHON_MOUNT),
+        "WHEELKILN_CYTHON_LOG": str(JOB_MOUNT / CYTHON_LOG),
+        "WHEELKILN_CYTHON_MAXSIZE": config.cache.max_size,
+    }
 
 
 def ignored_options(config: Config) -> tuple[str, ...]:

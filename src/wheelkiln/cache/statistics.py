@@ -1,4 +1,4 @@
-"""Exact statistics of one job, read from what ccache (CCACHE_STATSLOG) and the link cache log of each call."""
+"""Exact statistics of one job, read from what ccache (CCACHE_STATSLOG) and our caches in images log of each call."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["CompileCall", "CompileStatistics", "count_calls", "count_links", "parse_statistics_log"]
+__all__ = ["CompileCall", "CompileStatistics", "count_calls", "count_cython", "count_links", "parse_statistics_log"]
 
 _HITS = {"direct_cache_hit", "preprocessed_cache_hit"}
 _MISS = "cache_miss"
@@ -56,8 +56,8 @@ class CompileStatistics:
 
     hits and misses are the project's own compilations, probe_hits and probe_misses those of configure steps.
     uncacheable maps ccache's reason to its count; links and preprocessor runs are not compilations and not in it.
-    link_hits and link_misses are links with link-time optimisation; those that the link cache left alone are in
-    uncacheable, with its reason.
+    link_hits and link_misses are links with link-time optimisation, cython_hits and cython_misses calls of the cython
+    command; those that their caches left alone are in uncacheable, with the reason.
     """
 
     hits: int = 0
@@ -67,10 +67,16 @@ class CompileStatistics:
     uncacheable: tuple[tuple[str, int], ...] = ()
     link_hits: int = 0
     link_misses: int = 0
+    cython_hits: int = 0
+    cython_misses: int = 0
 
     @property
     def links(self) -> int:
         return self.link_hits + self.link_misses
+
+    @property
+    def cython_calls(self) -> int:
+        return self.cython_hits + self.cython_misses
 
     @property
     def calls(self) -> int:
@@ -92,6 +98,8 @@ class CompileStatistics:
             uncacheable=tuple(sorted(reasons.items())),
             link_hits=self.link_hits + other.link_hits,
             link_misses=self.link_misses + other.link_misses,
+            cython_hits=self.cython_hits + other.cython_hits,
+            cython_misses=self.cython_misses + other.cython_misses,
         )
 
 
@@ -132,6 +140,18 @@ def count_calls(calls: Iterable[CompileCall]) -> CompileStatistics:
 
 def count_links(lines: Iterable[str]) -> CompileStatistics:
     """Count the LTO links of one job, from lines of result, reason and output between tabs."""
+    hits, misses, reasons = _count_results(lines, "lto_link")
+    return CompileStatistics(link_hits=hits, link_misses=misses, uncacheable=reasons)
+
+
+def count_cython(lines: Iterable[str]) -> CompileStatistics:
+    """Count the calls of the cython command of one job, from lines of result, reason and source between tabs."""
+    hits, misses, reasons = _count_results(lines, "cython")
+    return CompileStatistics(cython_hits=hits, cython_misses=misses, uncacheable=reasons)
+
+
+def _count_results(lines: Iterable[str], what: str) -> tuple[int, int, tuple[tuple[str, int], ...]]:
+    """Return the numbers of hits, of misses, and of what was left alone by its reason."""
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     for line in lines:
@@ -139,7 +159,5 @@ def count_links(lines: Iterable[str]) -> CompileStatistics:
         if result in ("hit", "miss"):
             counts[result] += 1
         elif result == "other":
-            reasons[f"lto_link: {reason}"] += 1
-    return CompileStatistics(
-        link_hits=counts["hit"], link_misses=counts["miss"], uncacheable=tuple(sorted(reasons.items()))
-    )
+            reasons[f"{what}: {reason}"] += 1
+    return counts["hit"], counts["miss"], tuple(sorted(reasons.items()))

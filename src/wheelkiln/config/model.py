@@ -164,6 +164,8 @@ class CacheConfig(Section):
     links: Literal["lto", "off"] = "lto"
     """Links that are kept, besides compilations: `lto` keeps those with link-time optimisation, in which the linker
     makes the machine code. A link whose inputs and options are all the same then takes no time."""
+    cython: bool = True
+    """Whether calls of the `cython` command are kept: an equal call writes the same C file again without Cython."""
     share_between_pythons: Literal["off", "warnings", "flags"] = "warnings"
     """What one Python's compilations do for another's, where the flags come from the interpreter (setuptools).
     `warnings`: flags of interpreters' builds that only choose warnings do not keep compilations apart; those that are

@@ -26,7 +26,7 @@ _STEPS = (
     ("repair.py", "wheelkiln-repair"),
     ("environment.py", "wheelkiln-environment"),
     ("make.sh", "wheelkiln-make"),
-    ("/opt/wheelkiln/links", "what keeps links with link-time optimisation"),
+    ("/opt/wheelkiln/links", "what keeps LTO links and Cython's results"),
 )
 
 

@@ -39,13 +39,17 @@ def format_size(size: int) -> str:
 
 
 def format_cache(statistics: CompileStatistics | None, *, links: bool = True) -> str:
-    """``14/14 hits``: the project's own compile calls that ccache could serve, and did; links adds LTO links."""
+    """``14/14 hits``: the project's own compile calls that ccache could serve, and did; links adds the rest."""
     if statistics is None:
         return "-"
     if not statistics.calls:
         return "no calls"
     text = f"{statistics.hits}/{statistics.calls} hits"
-    return f"{text}, {statistics.link_hits}/{statistics.links} LTO links" if links and statistics.links else text
+    if links and statistics.links:
+        text += f", {statistics.link_hits}/{statistics.links} LTO links"
+    if links and statistics.cython_calls:
+        text += f", {statistics.cython_hits}/{statistics.cython_calls} Cython"
+    return text
 
 
 def format_outcome(outcome: Outcome) -> str:

@@ -61,7 +61,8 @@ def test_a_job_elsewhere_mounts_volumes_alone(
     assert (job_dir / "mount" / "ccache.log").read_text() == "statistics"
     assert docker.containers == {}
     owner = owner_of(request_there.cache_root)
-    assert set(docker.volumes) == {f"wheelkiln-{owner}-{name}" for name in ("ccache", "uv", "links")}, "caches stay"
+    caches = ("ccache", "uv", "links", "cython")
+    assert set(docker.volumes) == {f"wheelkiln-{owner}-{name}" for name in caches}, "caches stay"
     assert set(docker.owners.values()) == {1000}, "what is carried there belongs to who builds"
     assert Path(f"wheelkiln-{owner}-ccache") in docker.owners, "and the caches' directories, too"
 

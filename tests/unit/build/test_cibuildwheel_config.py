@@ -117,6 +117,7 @@ def test_only_the_caches_and_the_jobs_own_directories_are_writable(tmp_path: Pat
         "--mount=type=bind,source=/var/kiln/cache/ccache,target=/opt/wheelkiln/mnt/ccache",
         "--mount=type=bind,source=/var/kiln/cache/uv,target=/opt/wheelkiln/mnt/uv",
         "--mount=type=bind,source=/var/kiln/cache/links,target=/opt/wheelkiln/mnt/links",
+        "--mount=type=bind,source=/var/kiln/cache/cython,target=/opt/wheelkiln/mnt/cython",
         "--mount=type=bind,source=/var/kiln/job,target=/opt/wheelkiln/mnt/job",
         "--mount=type=bind,source=/var/kiln/job/project,target=/project",
         "--mount=type=bind,source=/etc/ca.pem,target=/opt/wheelkiln/mnt/ca-bundle.pem,readonly",

@@ -60,6 +60,7 @@ def root(tmp_path: Path) -> Path:
         _file(root / "trees" / name / "state" / f"{name}_kern-1.0.tar.gz")
         _aged(root / "trees" / name, days)
         _file(root / "links" / f"{name}-kern-x86_64-default/00/x.out", days)
+        _file(root / "cython" / f"{name}-kern-x86_64-default/00/x.out", days)
         _file(root / "calls" / f"{name}-kern" / "job.gz")
         _file(root / "runs" / name / "job/build.log")
         _aged(root / "runs" / name, days)
@@ -109,6 +110,7 @@ def test_what_is_older_goes(root: Path) -> None:
     assert {name for name, entry in found.items() if entry.files} == {
         "environments",
         "links",
+        "cython",
         "runs",
         "scratch",
         "sdists",
@@ -126,6 +128,7 @@ def test_a_project_goes(root: Path) -> None:
     assert {name for name, entry in found.items() if entry.files} == {
         "wheels",
         "links",
+        "cython",
         "sdists",
         "trees",
         "calls",
@@ -139,6 +142,7 @@ def test_a_project_goes(root: Path) -> None:
         ("trees", "new"),
         ("calls", "new-kern"),
         ("links", "new-kern-x86_64-default"),
+        ("cython", "new-kern-x86_64-default"),
     ):
         assert [path.name for path in (root / place).iterdir()] == [left]
     arguments = runner.calls[0].argv[runner.calls[0].argv.index("ccache") :]
@@ -181,6 +185,7 @@ def test_while_a_run_is_going_on_what_it_may_read_stays(root: Path) -> None:
         "compile",
         "environments",
         "links",
+        "cython",
         "resolver",
         "sccache",
         "sdists",

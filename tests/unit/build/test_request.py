@@ -44,6 +44,7 @@ def test_an_invocation_puts_everything_together() -> None:
         "/var/kiln/cache/ccache",
         "/var/kiln/cache/uv",
         "/var/kiln/cache/links",
+        "/var/kiln/cache/cython",
         "/job",
         "/job/project",
     ]

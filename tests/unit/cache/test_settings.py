@@ -53,13 +53,15 @@ def test_the_mounts_of_a_job() -> None:
         ("/c/ccache", "/opt/wheelkiln/mnt/ccache"),
         ("/c/uv", "/opt/wheelkiln/mnt/uv"),
         ("/c/links", "/opt/wheelkiln/mnt/links"),
+        ("/c/cython", "/opt/wheelkiln/mnt/cython"),
         ("/c/runs/1/job", "/opt/wheelkiln/mnt/job"),
     ]
 
 
 def test_what_root_writes_is_kept_apart() -> None:
     mounts = cache_mounts(make_config({"container": {"user": "root"}}), Path("/c"), Path("/j"))
-    assert [str(mount.source) for mount in mounts] == ["/c/ccache-root", "/c/uv-root", "/c/links-root", "/j"]
+    names = ("ccache-root", "uv-root", "links-root", "cython-root")
+    assert [str(mount.source) for mount in mounts] == [*(f"/c/{name}" for name in names), "/j"]
 
 
 def _sealed(**image: bool) -> Config:
@@ -72,6 +74,7 @@ def test_a_read_only_job_can_write_to_no_cache() -> None:
         ("/c/ccache", True),
         ("/c/sccache", True),
         ("/c/links", True),
+        ("/c/cython", True),
         ("/j", False),
     ]
     environment = cache_environment(_sealed(sccache=True), make_job())
@@ -83,7 +86,7 @@ def test_a_read_only_job_can_write_to_no_cache() -> None:
 
 def test_a_read_only_job_with_a_remote_has_a_compile_cache_of_its_own() -> None:
     mounts = cache_mounts(_sealed(), Path("/c"), Path("/j"), remote=True)
-    assert [str(mount.source) for mount in mounts] == ["/c/links", "/j"]
+    assert [str(mount.source) for mount in mounts] == ["/c/links", "/c/cython", "/j"]
     environment = cache_environment(_sealed(), make_job(), remote=True)
     assert environment["CCACHE_DIR"] == "/tmp/wheelkiln-remote"
     assert environment["CCACHE_CONFIGPATH"] == "/opt/wheelkiln/mnt/remote/ccache.conf"
@@ -100,9 +103,11 @@ def test_the_environment_points_into_the_mounts() -> None:
     assert environment["CCACHE_DIR"] == targets[0]
     assert environment["UV_CACHE_DIR"] == targets[1]
     assert environment["WHEELKILN_LINKS"] == targets[2]
-    assert environment["CCACHE_STATSLOG"] == f"{targets[3]}/ccache.log"
-    assert environment["WHEELKILN_LINKS_LOG"] == f"{targets[3]}/links.log"
-    assert environment["WHEELKILN_LINKS_MAXSIZE"] == "5G"
+    assert environment["WHEELKILN_CYTHON"] == targets[3]
+    assert environment["CCACHE_STATSLOG"] == f"{targets[4]}/ccache.log"
+    assert environment["WHEELKILN_LINKS_LOG"] == f"{targets[4]}/links.log"
+    assert environment["WHEELKILN_CYTHON_LOG"] == f"{targets[4]}/cython.log"
+    assert environment["WHEELKILN_LINKS_MAXSIZE"] == environment["WHEELKILN_CYTHON_MAXSIZE"] == "5G"
     assert environment["CCACHE_MAXSIZE"] == "5G"
     assert environment["CCACHE_NAMESPACE"] == "kern-x86_64-default"
     assert environment["CCACHE_COMPILERCHECK"] == "%compiler% -v"
@@ -113,6 +118,12 @@ def test_without_the_link_cache_nothing_of_it_reaches_the_container() -> None:
     config = make_config({"cache": {"links": "off"}})
     assert not [name for name in cache_environment(config, make_job()) if "LINKS" in name or "PREFIX" in name]
     assert not [mount for mount in cache_mounts(config, Path("/c"), Path("/j")) if "links" in mount.target.name]
+
+
+def test_without_the_cython_cache_nothing_of_it_reaches_the_container() -> None:
+    config = make_config({"cache": {"cython": False}})
+    assert not [name for name in cache_environment(config, make_job()) if "CYTHON" in name]
+    assert not [mount for mount in cache_mounts(config, Path("/c"), Path("/j")) if "cython" in mount.target.name]
 
 
 def _sharing(value: str, links: str = "lto") -> dict[str, str]:

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from wheelkiln.cache.statistics import CompileCall, CompileStatistics, count_calls, parse_statistics_log
+from wheelkiln.cache.statistics import (
+    CompileCall,
+    CompileStatistics,
+    count_calls,
+    count_cython,
+    count_links,
+    parse_statistics_log,
+)
 
 _LOG = """\
 # /project/a.c
@@ -83,6 +90,14 @@ def test_probes_are_known_by_their_places(source: str, probe: bool) -> None:
 
 
 def test_statistics_add_up() -> None:
-    one = CompileStatistics(1, 2, 3, 4, (("a", 1), ("b", 1)))
-    two = CompileStatistics(10, 20, 30, 40, (("b", 2), ("c", 3)))
-    assert one + two == CompileStatistics(11, 22, 33, 44, (("a", 1), ("b", 3), ("c", 3)))
+    one = CompileStatistics(1, 2, 3, 4, (("a", 1), ("b", 1)), 5, 6, 7, 8)
+    two = CompileStatistics(10, 20, 30, 40, (("b", 2), ("c", 3)), 50, 60, 70, 80)
+    assert one + two == CompileStatistics(11, 22, 33, 44, (("a", 1), ("b", 3), ("c", 3)), 55, 66, 77, 88)
+
+
+def test_links_and_calls_of_cython_are_counted_by_their_results() -> None:
+    lines = ["hit\t-\ta\n", "miss\t-\tb\n", "hit\t-\tc\n", "other\tterminal\td\n", "cut"]
+    assert count_links(lines) == CompileStatistics(link_hits=2, link_misses=1, uncacheable=(("lto_link: terminal", 1),))
+    assert count_cython(lines) == CompileStatistics(
+        cython_hits=2, cython_misses=1, uncacheable=(("cython: terminal", 1),)
+    )

@@ -54,7 +54,7 @@ def test_an_image_is_shown_layer_by_layer_over_its_base() -> None:
     assert view.image is not None
     assert view.image.id == IMAGE_ID
     assert view.layers == (
-        ("what keeps links with link-time optimisation", 29000),
+        ("what keeps LTO links and Cython's results", 29000),
         ("wheelkiln-environment", 4000),
         ("wheelkiln-repair", 6000),
         ("links, the builder user, checks", 30),

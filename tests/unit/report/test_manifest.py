@@ -88,6 +88,8 @@ def test_what_was_built_from_what() -> None:
                 "uncacheable": [["x", 1]],
                 "link_hits": 0,
                 "link_misses": 0,
+                "cython_hits": 0,
+                "cython_misses": 0,
             },
             "covered_by": "",
             "message": "",

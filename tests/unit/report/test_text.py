@@ -38,6 +38,7 @@ def test_sizes(size: int, text: str) -> None:
         (CompileStatistics(probe_hits=5), "no calls"),
         (CompileStatistics(hits=14), "14/14 hits"),
         (CompileStatistics(misses=3, hits=1), "1/4 hits"),
+        (CompileStatistics(hits=1, link_misses=2, cython_hits=9), "1/1 hits, 0/2 LTO links, 9/9 Cython"),
     ],
 )
 def test_what_the_cache_did(statistics: CompileStatistics | None, text: str) -> None:

@@ -1,0 +1,5 @@
+from shapes cimport Number
+
+
+def double(Number value):
+    return value * 2
