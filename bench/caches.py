@@ -16,6 +16,7 @@ what it has. The picture needs matplotlib: the dependency group "bench". Needs d
 from __future__ import annotations
 
 import argparse
+import compileall
 import importlib.metadata
 import json
 import os
@@ -29,6 +30,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import wheelkiln
 from measure import say
 from results import (
     COLD,
@@ -54,6 +56,8 @@ PYTHONS = ("cp310", "cp311", "cp312", "cp313")
 def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that what runs is stopped, too
     options = _parse(argv)
+    # An installed wheelkiln has its bytecode, as cibuildwheel has here; a working copy may be kept without.
+    compileall.compile_dir(Path(wheelkiln.__file__).parent, quiet=1)
     pythons = options.python or list(PYTHONS if options.mode == "pythons" else ["cp312"])
     report = Report(options.output.resolve(), options.mode, _facts(options, pythons))
     flags = ("--base", options.base, *(f"--python={tag}" for tag in pythons))

@@ -154,7 +154,7 @@ class FakeCibuildwheel:
     def make_environment(self, call: Call) -> Answer:
         self.environments.append(call)
         if "ask" in call.argv:
-            return Answer(f"{json.dumps(list(self.hooked))}\na.py:1: a warning\n  x\n")
+            return Answer(f"a.py:1: a warning\n  x\nwheelkiln: the backend asks for {json.dumps(list(self.hooked))}\n")
         return Answer("made\nwheelkiln: installed\n")
 
     def show(self, call: Call) -> Answer:

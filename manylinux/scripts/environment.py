@@ -6,8 +6,8 @@ Usage: wheelkiln-environment make TAG PINS
 
 TAG is the interpreter's (cp312). ``make`` makes the environment in /tmp/wheelkiln/env, an empty directory, from a file
 of pinned and hashed requirements with nothing left out. It says when all is installed, and goes on with the bytecode,
-which a mounted environment cannot get any more. ``ask`` prints get_requires_for_build_wheel as a line of JSON (PEP
-517); the project's code runs meanwhile, so the environment is not to be writable then.
+which a mounted environment cannot get any more. ``ask`` says get_requires_for_build_wheel as JSON (PEP 517); the
+project's code runs meanwhile, so the environment is not to be writable then.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 
 ENVIRONMENT = "/tmp/wheelkiln/env"
 INSTALLED = "wheelkiln: installed"
+ANSWER = "wheelkiln: the backend asks for "
 PROGRAMS = "/opt/wheelkiln/links"
 CYTHON_HOOK = f"""\
 import sys; any("ython" in word for word in sys.orig_argv[1:3]) and "cython_cache" not in sys.modules and (\
@@ -71,7 +72,7 @@ def ask(sdist: str) -> int:
             runner=run_quietly,
             python_executable=f"{ENVIRONMENT}/bin/python",
         )
-        print(json.dumps(list(caller.get_requires_for_build_wheel())), flush=True)
+        print(f"{ANSWER}{json.dumps(list(caller.get_requires_for_build_wheel()))}", flush=True)
     return 0
 
 

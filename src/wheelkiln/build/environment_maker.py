@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 from typing import Self
 
-from wheelkiln.build.carrier import carrying
-from wheelkiln.build.cibuildwheel_config import ReadOnlyMount, render_create_args
-from wheelkiln.build.cores import Cores
-from wheelkiln.build.environment_places import EnvironmentPlaces, places_of
+from wheelkiln.build.cibuildwheel_config import ReadOnlyMount
+from wheelkiln.build.environment_container import EnvironmentFailedError, Place, run_container
+from wheelkiln.build.environment_places import places_of
 from wheelkiln.build.environments import (
     backend_memory,
     environment_directory,
@@ -27,51 +24,28 @@ from wheelkiln.build.environments import (
 from wheelkiln.build.request import (
     BuildRequest,
     JobEnvironment,
-    container_network_environment,
-    make_invocation,
 )
 from wheelkiln.build.runs import owner_of
-from wheelkiln.build.stages import plain_text
 from wheelkiln.build.volumes import VolumeNames
 from wheelkiln.cache.lock import LockedEnvironment, Pin
 from wheelkiln.cache.packages import copy_packages
-from wheelkiln.cache.settings import ENVIRONMENT_DIR, JOB_MOUNT, UV_MOUNT, CacheMount
-from wheelkiln.errors import BuildError
+from wheelkiln.cache.settings import ENVIRONMENT_DIR, JOB_MOUNT, CacheMount
 from wheelkiln.plan.model import Job
 from wheelkiln.system.files import make_directory, readable_by_all
 from wheelkiln.system.locks import exclusive
-from wheelkiln.system.orphans import RUN_VARIABLE
-from wheelkiln.system.process import mask_secrets
 
-__all__ = ["EnvironmentFailedError", "EnvironmentMaker"]
+__all__ = ["EnvironmentMaker"]
 
 _PINS = "pins.txt"
 _PACKAGES = "packages"
 """Name of the directory in the job's mount with packages of this machine, for an engine elsewhere."""
 _INSTALLED = "wheelkiln: installed"
 """What wheelkiln-environment says when everything is installed."""
+_ANSWER = "wheelkiln: the backend asks for "
+"""What it says before a backend's answer, a list in JSON."""
 _AT_A_TIME = 2
 _SDIST_TARGET = PurePosixPath("/opt/wheelkiln/mnt/source.tar.gz")
 _SETTING = "[tool.wheelkiln.cache] dir"
-
-
-class EnvironmentFailedError(BuildError):
-    """An environment could not be made; lines are what was printed."""
-
-    def __init__(self, lines: Sequence[str]) -> None:
-        super().__init__("the build environment could not be made")
-        self.lines = tuple(lines)
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where one environment is made: the job's directory, the run that it belongs to, and where environments lie."""
-
-    job: Job
-    job_dir: Path
-    run_id: str
-    log: Callable[[str], None]
-    places: EnvironmentPlaces
 
 
 class EnvironmentMaker:
@@ -88,14 +62,14 @@ class EnvironmentMaker:
         self._pool = ThreadPoolExecutor(max_workers=_AT_A_TIME)
         self._expected: dict[str, Future[JobEnvironment]] = {}
         self._lines: dict[str, list[str]] = {}
-        self._compiling: list[threading.Thread] = []
+        self._ending: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
-        for thread in tuple(self._compiling):
+        for thread in tuple(self._ending):
             thread.join()
         shutil.rmtree(self._own, ignore_errors=True)
 
@@ -122,17 +96,17 @@ class EnvironmentMaker:
         log = self._lines.setdefault(job.id, []).append
         names = VolumeNames(owner_of(request.cache_root), self.run_id, request.cache_root)
         places = places_of(request.engine, names)
-        place = _Place(job, self._run_dir / "environments" / job.directory, self.run_id, log, places)
+        place = Place(job, self._run_dir / "environments" / job.directory, self.run_id, log, places)
         locked = known_environment(request, job, preferred=preferred, fresh=fresh)
         if locked is None:
             first = resolve_environment(request, job, (), preferred=preferred, fresh=fresh)
-            hooked = _ask(request, place, self._provide(request, place, first))
+            hooked = self._ask(request, place, self._provide(request, place, first))
             if not request.config.cache.read_only:
                 remember_answer(backend_memory(request, job), hooked)
             locked = resolve_environment(request, job, hooked, preferred=(*first.pins, *preferred)) if hooked else first
         return JobEnvironment(locked, self._provide(request, place, locked))
 
-    def _provide(self, request: BuildRequest, place: _Place, locked: LockedEnvironment) -> Path:
+    def _provide(self, request: BuildRequest, place: Place, locked: LockedEnvironment) -> Path:
         directory = environment_directory(request, place.job, locked)
         if place.places.holds(directory):
             return directory
@@ -141,18 +115,27 @@ class EnvironmentMaker:
             if place.places.holds(directory):
                 return directory
         making = _Making(request, place, locked, directory)
-        self._compiling.append(making)
+        self._ending.append(making)
         making.start()
         making.installed.wait()
         if making.error is not None:
             raise making.error
         return directory
 
+    def _ask(self, request: BuildRequest, place: Place, directory: Path) -> tuple[str, ...]:
+        asking = _Asking(request, place, directory)
+        self._ending.append(asking)
+        asking.start()
+        asking.answered.wait()
+        if asking.answer is None:
+            raise asking.error or EnvironmentFailedError(())
+        return asking.answer
+
 
 class _Making(threading.Thread):
     """One environment in the making: under another name until everything is installed."""
 
-    def __init__(self, request: BuildRequest, place: _Place, locked: LockedEnvironment, directory: Path) -> None:
+    def __init__(self, request: BuildRequest, place: Place, locked: LockedEnvironment, directory: Path) -> None:
         super().__init__()
         self.installed = threading.Event()
         self.error: BaseException | None = None
@@ -190,7 +173,7 @@ class _Making(threading.Thread):
             command = ["make", self._place.job.python, str(JOB_MOUNT / _PINS)]
             mounts = (CacheMount(part, ENVIRONMENT_DIR),)
             request = _with_carried_packages(self._request, self._locked, pins.parent)
-            lines = _run_container(request, self._place, command, on_line, mounts=mounts)
+            lines = run_container(request, self._place, command, on_line, mounts=mounts)
         finally:
             shutil.rmtree(pins.parent / _PACKAGES, ignore_errors=True)
             if not self.installed.is_set():
@@ -209,82 +192,50 @@ def _with_carried_packages(request: BuildRequest, locked: LockedEnvironment, mou
     return replace(request, read_pip=lambda: pip)
 
 
-def _ask(request: BuildRequest, place: _Place, directory: Path) -> tuple[str, ...]:
-    """Run the backend to hear what it needs besides; the project's code runs, so the environment is not writable."""
-    make_directory(place.job_dir / "mount", setting=_SETTING)
-    command = ["ask", place.job.python, str(_SDIST_TARGET)]
-    with readable_by_all(request.source.sdist, place.job_dir) as sdist:
-        read_only = (
-            ReadOnlyMount(PurePosixPath(sdist), _SDIST_TARGET),
-            ReadOnlyMount(PurePosixPath(directory), ENVIRONMENT_DIR),
-        )
-        lines = _run_container(
-            request, place, command, place.log, read_only=read_only, environment=_plain_environment(request)
-        )
-    for line in reversed(lines):  # its warnings come by another stream, and may come later
-        with suppress(ValueError):
-            answer = json.loads(line)
-            if isinstance(answer, list):
-                return tuple(sorted(map(str, answer)))
-    raise EnvironmentFailedError(lines)
+class _Asking(threading.Thread):
+    """A backend that is asked what it needs besides. Once it has answered, its container ends while others begin."""
 
+    def __init__(self, request: BuildRequest, place: Place, directory: Path) -> None:
+        super().__init__()
+        self.answered = threading.Event()
+        self.answer: tuple[str, ...] | None = None
+        self.error: BaseException | None = None
+        self._request, self._place, self._directory = request, place, directory
 
-def _run_container(
-    request: BuildRequest,
-    place: _Place,
-    command: Sequence[str],
-    on_line: Callable[[str], None],
-    *,
-    mounts: tuple[CacheMount, ...] = (),
-    read_only: tuple[ReadOnlyMount, ...] = (),
-    environment: Mapping[str, str] = MappingProxyType({}),
-) -> list[str]:
-    """Run wheelkiln-environment; return its lines, or raise EnvironmentFailedError with them.
+    def run(self) -> None:
+        try:
+            lines = self._ask()
+            if self.answer is None:
+                self.error = EnvironmentFailedError(lines)
+        except BaseException as error:  # noqa: BLE001 - it belongs to the thread that waits
+            self.error = error
+        finally:
+            self.answered.set()
 
-    Of the caches only uv's is mounted, and only where an environment is made.
-    """
-    # What is known of the environment is not there to be mounted yet, nothing is cached remotely, no job has its cores.
-    without = replace(request, environments={}, remote=None, cores=Cores())
-    invocation = make_invocation(without, (place.job,), place.job_dir / "mount", place.run_id)
-    invocation = replace(
-        invocation,
-        mounts=(*(entry for entry in invocation.mounts if entry.target in _needed(mounts)), *mounts),
-        read_only=(*invocation.read_only, *read_only),
-        environment={
-            **environment,
-            **invocation.environment,
-            "UV_OFFLINE": "1" if request.offline else "0",
-            "CCACHE_DISABLE": "1",
-        },
-        network=_network(request),
-    )
-    lines: list[str] = []
+    def _ask(self) -> list[str]:
+        """Run the project's code, so the environment is not writable."""
+        make_directory(self._place.job_dir / "mount", setting=_SETTING)
+        command = ["ask", self._place.job.python, str(_SDIST_TARGET)]
+        with readable_by_all(self._request.source.sdist, self._place.job_dir) as sdist:
+            return run_container(
+                self._request,
+                self._place,
+                command,
+                self._note,
+                read_only=(
+                    ReadOnlyMount(PurePosixPath(sdist), _SDIST_TARGET),
+                    ReadOnlyMount(PurePosixPath(self._directory), ENVIRONMENT_DIR),
+                ),
+                environment=_plain_environment(self._request),
+            )
 
-    def note(raw: str) -> None:
-        lines.append(mask_secrets(plain_text(raw)))
-        on_line(lines[-1])
-
-    environ = {**request.host.environ, **container_network_environment(request), RUN_VARIABLE: place.run_id}
-    with carrying(request, invocation, place.job_dir, place.run_id) as carried:
-        argv = [*request.engine.program, "run", "--rm", *render_create_args(carried, request.config)]
-        argv += [f"--env=SOURCE_DATE_EPOCH={request.source.epoch}", carried.reference, "wheelkiln-environment"]
-        if request.engine.runner.stream([*argv, *command], on_line=note, env=environ):
-            raise EnvironmentFailedError(lines)
-    return lines
+    def _note(self, line: str) -> None:
+        self._place.log(line)
+        if line.startswith(_ANSWER) and self.answer is None:
+            self.answer = tuple(sorted(map(str, json.loads(line.removeprefix(_ANSWER)))))
+            self.answered.set()
 
 
 def _plain_environment(request: BuildRequest) -> dict[str, str]:
     """The variant's environment, which a setup.py may read, without what stands for other values."""
     return {name: value for name, value in request.variant.environment.items() if not set("$`") & set(value)}
-
-
-def _needed(mounts: tuple[CacheMount, ...]) -> tuple[PurePosixPath, ...]:
-    return (JOB_MOUNT, UV_MOUNT) if mounts else (JOB_MOUNT,)
-
-
-def _network(request: BuildRequest) -> str:
-    """A build without a network is still given an environment from the index, unless nothing is to be asked."""
-    wanted = request.config.container.network
-    if request.offline:
-        return "none"
-    return "default" if wanted == "none" else wanted

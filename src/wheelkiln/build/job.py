@@ -19,7 +19,8 @@ from wheelkiln.build.cibuildwheel_config import (
     render_cibuildwheel_config,
     write_toml,
 )
-from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
+from wheelkiln.build.environment_container import EnvironmentFailedError
+from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
 from wheelkiln.build.hiccups import HiccupError, check_hiccup
 from wheelkiln.build.in_place import engine_environment, hint_in_place

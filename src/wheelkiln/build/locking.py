@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from wheelkiln.build.editions import RunRequest
-from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
+from wheelkiln.build.environment_container import EnvironmentFailedError
+from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
 from wheelkiln.build.hiccups import HiccupError, check_hiccup
 from wheelkiln.build.host_leftovers import remove_run

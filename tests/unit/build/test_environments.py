@@ -9,7 +9,8 @@ import pytest
 
 from tests.fakes import Answer, Call, FakeCibuildwheel, FakeRunner
 from tests.values import make_facts, make_host, make_inputs, make_request
-from wheelkiln.build.environment_maker import EnvironmentFailedError, EnvironmentMaker
+from wheelkiln.build.environment_container import EnvironmentFailedError
+from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.environments import environment_directory, known_environment, prune_environments
 from wheelkiln.build.request import BuildRequest, JobEnvironment
 from wheelkiln.cache.lock import Lock, LockedEnvironment, Pin
@@ -123,12 +124,40 @@ def test_a_failure_after_everything_was_installed_is_none(tmp_path: Path) -> Non
     """What is left then is bytecode."""
 
     def make(call: Call) -> Answer:
-        return Answer("[]\n") if "ask" in call.argv else Answer("wheelkiln: installed\n", returncode=1)
+        return (
+            Answer("wheelkiln: the backend asks for []\n")
+            if "ask" in call.argv
+            else Answer("wheelkiln: installed\n", returncode=1)
+        )
 
     request = _request(tmp_path, FakeCibuildwheel())
     assert isinstance(request.engine.runner, FakeRunner)
     request.engine.runner.script = {**request.engine.runner.script, "docker run": make}
     assert _make(tmp_path, request).directory.is_dir()
+
+
+def test_an_answer_counts_whatever_becomes_of_its_container(tmp_path: Path) -> None:
+    def make(call: Call) -> Answer:
+        asked = "ask" in call.argv
+        said = "wheelkiln: the backend asks for []" if asked else "wheelkiln: installed"
+        return Answer(f"{said}\n", returncode=1 if asked else 0)
+
+    request = _request(tmp_path, FakeCibuildwheel())
+    assert isinstance(request.engine.runner, FakeRunner)
+    request.engine.runner.script = {**request.engine.runner.script, "docker run": make}
+    assert _make(tmp_path, request).directory.is_dir()
+
+
+def test_a_backend_that_does_not_answer(tmp_path: Path) -> None:
+    def make(call: Call) -> Answer:
+        return Answer("[]\n") if "ask" in call.argv else Answer("wheelkiln: installed\n")
+
+    request = _request(tmp_path, FakeCibuildwheel())
+    assert isinstance(request.engine.runner, FakeRunner)
+    request.engine.runner.script = {**request.engine.runner.script, "docker run": make}
+    with pytest.raises(EnvironmentFailedError) as failed:
+        _make(tmp_path, request)
+    assert failed.value.lines == ("[]",)
 
 
 def test_one_that_is_known_but_was_removed_is_made_again(tmp_path: Path) -> None:

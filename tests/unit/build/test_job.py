@@ -106,7 +106,8 @@ def test_the_log_and_the_configuration_stay_and_nothing_else(tmp_path: Path) -> 
     assert sorted(os.listdir(job_dir)) == ["build.log", "cibuildwheel.toml", "mount"]  # noqa: PTH208 - hidden ones too
     assert run.outcome.log == job_dir / "build.log"
     assert (job_dir / "build.log").read_text() == (
-        "made\n[]\na.py:1: a warning\n  x\nStarting container image x...\n* Building wheel...\nRepairing wheel...\n"
+        "made\na.py:1: a warning\n  x\nwheelkiln: the backend asks for []\n"
+        "Starting container image x...\n* Building wheel...\nRepairing wheel...\n"
     )
     config = tomllib.loads((job_dir / "cibuildwheel.toml").read_text())
     created = config["tool"]["cibuildwheel"]["overrides"][-1]["container-engine"]["create-args"]
