@@ -136,6 +136,10 @@ class Watch:
         """Whether a file is of Python's own library or of Cython, which the key covers."""
         return name.startswith(self._cython) or (name.startswith(self._standard) and "-packages/" not in name)
 
+    def _is_listed(self, place: str) -> bool:
+        """Whether a directory is one that site looks for .pth files in, or of Cython's own."""
+        return place == self._packages or self._is_settled(os.path.join(place, ""))
+
     def _noting(self, original: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
         def noting(path: Any, *arguments: Any, **options: Any) -> os.stat_result:
             if self._watching and not isinstance(path, int):
@@ -163,8 +167,7 @@ class Watch:
 
     def _refusing(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
         def refusing(*arguments: Any, **options: Any) -> Any:
-            by_site = name == "listdir" and _absolute(*arguments[:1] or ".") == self._packages  # for .pth files
-            if self._watching and not by_site:
+            if self._watching and not (name == "listdir" and self._is_listed(_absolute(*arguments[:1] or "."))):
                 self._blind = self._blind or f"os.{name}"
             return original(*arguments, **options)
 
