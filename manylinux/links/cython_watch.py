@@ -65,6 +65,7 @@ class Watch:
         os.lstat = self._noting(os.lstat)
         for name in ("listdir", "scandir", "readlink", "access"):
             setattr(os, name, self._refusing(getattr(os, name), name))
+        sys.dont_write_bytecode = True  # in an environment that is still being compiled; jobs may not write there
         self._watching = True
         os.path.exists(_NOT_THERE)
         if _NOT_THERE not in self._looked:

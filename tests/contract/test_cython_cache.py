@@ -161,6 +161,12 @@ def test_what_is_not_followed_is_not_kept(place: Path, run: Run, more: str, reas
         assert run(PY_MORE=more).startswith(f"other\t{reason}")
 
 
+def test_bytecode_is_not_written_meanwhile(place: Path, run: Run) -> None:
+    (_site(place) / "part.py").write_text("")
+    assert run(PY_MORE="import part", PYTHONDONTWRITEBYTECODE="").startswith("miss")
+    assert not (_site(place) / "__pycache__").exists()
+
+
 def test_what_changes_meanwhile_is_not_kept(place: Path, run: Run) -> None:
     timer = threading.Timer(0.5, (place / "project/go").touch)
     timer.start()
