@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wheelkiln.build.cibuildwheel_config import write_toml
+from wheelkiln.errors import VerificationError
+from wheelkiln.system.cibuildwheel import read_cibuildwheel
 from wheelkiln.verify.record import Record
 
 __all__ = ["BuildCommands", "commands_of"]
@@ -33,10 +35,16 @@ class BuildCommands:
 
 
 def commands_of(record: Record) -> BuildCommands:
-    """Merge the configuration and the variables as cibuildwheel does (options: precedence)."""
+    """Merge the configuration and the variables as cibuildwheel does (options: precedence).
+
+    Raise VerificationError where it cannot: the record may be anybody's.
+    """
+    from cibuildwheel.errors import FatalError
     from cibuildwheel.options import CommandLineArguments, Options
     from cibuildwheel.util.helpers import prepare_command
 
+    if record.identifier not in read_cibuildwheel().identifiers:
+        raise VerificationError(f"the installed cibuildwheel does not know {record.identifier}")
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "cibuildwheel.toml"
         file.write_text(write_toml({"tool": {"cibuildwheel": record.build.configuration}}), encoding="utf-8")
@@ -47,8 +55,11 @@ def commands_of(record: Record) -> BuildCommands:
             config_file=str(file),
             package_dir=Path(place),
         )
-        options = Options(platform="linux", command_line_arguments=arguments, env=dict(record.build.variables))
-        found = options.build_options(record.identifier)
+        try:
+            options = Options(platform="linux", command_line_arguments=arguments, env=dict(record.build.variables))
+            found = options.build_options(record.identifier)
+        except (FatalError, AssertionError, LookupError, TypeError, ValueError) as error:
+            raise VerificationError(f"cibuildwheel cannot read the configuration of the record: {error}") from error
 
     def prepare(command: str | None, **names: str) -> str:
         return prepare_command(command, project=PROJECT, package=PROJECT, **names) if command else ""

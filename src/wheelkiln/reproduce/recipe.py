@@ -82,7 +82,8 @@ def _render_head(record: Record, wheel_name: str, arch: str) -> str:
     usage = f"usage: sh SCRIPT WHEEL {'SOURCE' if _needs_source(record) else '[SOURCE]'}"
     image = recorded_reference(record.image, arch)
     title = wheel_name if _NAME.fullmatch(wheel_name) else f"a wheel of {record.project} {record.version}"
-    base = str(record.image.inputs.get("bases", {}).get(arch, ""))
+    bases = record.image.inputs.get("bases")
+    base = bases.get(arch, "") if isinstance(bases, dict) else ""
     compiler = " ".join(record.image.toolchain.split()[:2])
     lines = [
         "#!/bin/sh",

@@ -230,6 +230,9 @@ def _problems_of_build(build: BuildSettings) -> Iterator[str]:
     names = [*build.environment, *build.variables, *build.withheld, *build.passed]
     if not all(map(_VARIABLE.fullmatch, names)) or not all(name.startswith("CIBW_") for name in build.variables):
         yield "the name of a variable is not valid"
+    parts = [build.configuration.get("linux", {}), *_list(build.configuration.get("overrides", []))]
+    if not all(isinstance(part, dict) for part in parts) or _has_null(build.configuration):
+        yield "build.configuration is no table of cibuildwheel's"
     for pin in build.requirements:
         try:
             Requirement(pin.requirement)
@@ -237,6 +240,17 @@ def _problems_of_build(build: BuildSettings) -> Iterator[str]:
             yield "a requirement is not valid"
         if "\n" in pin.requirement or not all(map(_HASH.fullmatch, pin.hashes)):
             yield "a requirement or its hash is not valid"
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _has_null(value: object) -> bool:
+    """Tell whether a value holds what TOML has no word for."""
+    if isinstance(value, dict):
+        return any(map(_has_null, value.values()))
+    return any(map(_has_null, value)) if isinstance(value, list) else value is None
 
 
 def _wrong(where: str, reason: str) -> VerificationError:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.values import make_record
-from wheelkiln.errors import UsageProblem
+from wheelkiln.errors import UsageProblem, VerificationError
 from wheelkiln.reproduce.recipe import render_script
 from wheelkiln.source.origin import OriginKind, SourceOrigin
 from wheelkiln.verify.record import Record
@@ -61,6 +61,21 @@ def test_an_edition_asks_for_its_own_sdist() -> None:
     script = render_script(make_record(build=_record().build), "k.whl")
     assert "SOURCE is the changed sdist" in script
     assert "pip download" not in script
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [{"build-verbosity": []}, {"nonsense": 1}, {"environment": "A=$("}, {"overrides": [{"no-selection": 1}]}],
+    ids=str,
+)
+def test_what_cibuildwheel_cannot_read_is_refused(configuration: dict[str, object]) -> None:
+    with pytest.raises(VerificationError, match="cibuildwheel cannot read"):
+        render_script(_record(configuration=configuration), "k.whl")
+
+
+def test_an_identifier_that_is_not_known_is_refused() -> None:
+    with pytest.raises(VerificationError, match="does not know cp399"):
+        render_script(replace(_record(), identifier="cp399-manylinux_x86_64"), "k.whl")
 
 
 def test_a_machine_has_no_script() -> None:

@@ -47,6 +47,12 @@ def test_a_wheels_record_is_what_was_written(tmp_path: Path) -> None:
         (("build", "requirements", 0, "hashes", 0), "md5:x", "a requirement or its hash is not valid"),
         (("edition", "changes", "patches", 0, "name"), "../p", "a file name of the edition is not valid"),
         (("image", "packages"), "gcc", "image.packages"),
+        (("source", "url"), "https://x\n--upload-pack", "source.url is not an address"),
+        (("image", "name"), "../x", "image.name or image.recipe is not valid"),
+        (("build", "configuration"), {"linux": 1}, "build.configuration"),
+        (("build", "configuration"), {"overrides": [1]}, "build.configuration"),
+        (("build", "configuration"), {"environment": [{"a": None}]}, "build.configuration"),
+        (("build", "environment"), {"A B": "x"}, "the name of a variable is not valid"),
     ],
 )
 def test_what_cannot_be_is_refused(path: tuple[Any, ...], value: Any, words: str) -> None:
