@@ -168,10 +168,6 @@ def _render_inside(record: Record, commands: BuildCommands) -> str:
         "set -e",
         "umask 022",
         "export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore",
-        *(
-            [f"PATH=/opt/python/cp39-cp39/bin:$PATH sh -c {shlex.quote(commands.before_all)}"]
-            * bool(commands.before_all)
-        ),
         f"export PATH={prefix}/bin:$PATH",
         "",
         "# The source, as an sdist, at the place where cibuildwheel builds.",
@@ -189,6 +185,7 @@ def _render_inside(record: Record, commands: BuildCommands) -> str:
         *_fetching_lines(record),
         f"tar -xzf /work/source/*.tar.gz -C {PROJECT} --strip-components=1 --no-same-owner",
         f"cd {PROJECT}",
+        *_before_all_lines(commands),
         *(f"export {name}={value}" for name, value in commands.environment),
         f"export CIBUILDWHEEL_BUILD_IDENTIFIER={record.identifier}",
         *_flag_lines(record),
@@ -219,6 +216,19 @@ def _fetching_lines(record: Record) -> list[str]:
         "        --dest /work/source -r /tmp/source.txt",
         "fi",
         *([f"echo {source.sha256}  /work/source/*.tar.gz | sha256sum --check --quiet"] if source.sha256 else []),
+    ]
+
+
+def _before_all_lines(commands: BuildCommands) -> list[str]:
+    """Run it as cibuildwheel does: with another Python first, and what it exports is gone afterwards."""
+    if not commands.before_all:
+        return []
+    return [
+        "(",
+        "    export PATH=/opt/python/cp39-cp39/bin:$PATH",
+        *(f"    export {name}={value}" for name, value in commands.environment),
+        f"    sh -c {shlex.quote(commands.before_all)}",
+        ")",
     ]
 
 

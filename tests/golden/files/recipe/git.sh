@@ -122,12 +122,11 @@ with zipfile.ZipFile(sys.argv[1]) as given:
 texts = {name: found[name] for name in ('variant.json', 'wheelkiln.json', 'sboms/wheelkiln.cdx.json') if name in found}
 add_members(Path(sys.argv[2]), Path(sys.argv[3]), texts)
 END_2779de4b7d1f2236
-cat >"$work/build.sh" <<'END_145d818411be9de4'
+cat >"$work/build.sh" <<'END_923879b460f76f24'
 #!/bin/bash
 set -e
 umask 022
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-PATH=/opt/python/cp39-cp39/bin:$PATH sh -c 'touch '"'"'/tmp/a b'"'"''
 export PATH=/opt/python/cp312-cp312/bin:$PATH
 
 # The source, as an sdist, at the place where cibuildwheel builds.
@@ -143,6 +142,12 @@ python -m venv --without-pip /tmp/wheelkiln/env
 if [ -s /work/requirements.txt ]; then python -m pip --python /tmp/wheelkiln/env/bin/python install --quiet --no-deps --require-hashes -r /work/requirements.txt; fi
 tar -xzf /work/source/*.tar.gz -C /project --strip-components=1 --no-same-owner
 cd /project
+(
+    export PATH=/opt/python/cp39-cp39/bin:$PATH
+    export CFLAGS="$CFLAGS -O3"
+    export SECOND="it's $(nproc)"
+    sh -c 'touch '"'"'/tmp/a b'"'"''
+)
 export CFLAGS="$CFLAGS -O3"
 export SECOND="it's $(nproc)"
 export CIBUILDWHEEL_BUILD_IDENTIFIER=cp312-manylinux_x86_64
@@ -163,7 +168,7 @@ sh -c "${repair//\{wheel\}/$built}"
 for repaired in /tmp/cibuildwheel/repaired_wheel/*.whl; do
     python /work/complete.py /work/given.whl "$repaired" "/work/out/${repaired##*/}"
 done
-END_145d818411be9de4
+END_923879b460f76f24
 # What pip and git are told of indexes, proxies and certificates reaches the container as it is here.
 set -- --rm --volume "$work:/work" --workdir /project \
     --env PIP_INDEX_URL --env PIP_EXTRA_INDEX_URL --env HTTPS_PROXY --env https_proxy \

@@ -114,12 +114,11 @@ with zipfile.ZipFile(sys.argv[1]) as given:
 texts = {name: found[name] for name in ('variant.json', 'wheelkiln.json', 'sboms/wheelkiln.cdx.json') if name in found}
 add_members(Path(sys.argv[2]), Path(sys.argv[3]), texts)
 END_2779de4b7d1f2236
-cat >"$work/build.sh" <<'END_7037b4b47b22a3d9'
+cat >"$work/build.sh" <<'END_1ac0f4a283a6172a'
 #!/bin/bash
 set -e
 umask 022
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-PATH=/opt/python/cp39-cp39/bin:$PATH sh -c 'touch '"'"'/tmp/a b'"'"''
 export PATH=/opt/python/cp312-cp312/bin:$PATH
 
 # The source, as an sdist, at the place where cibuildwheel builds.
@@ -141,6 +140,12 @@ fi
 echo eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee  /work/source/*.tar.gz | sha256sum --check --quiet
 tar -xzf /work/source/*.tar.gz -C /project --strip-components=1 --no-same-owner
 cd /project
+(
+    export PATH=/opt/python/cp39-cp39/bin:$PATH
+    export CFLAGS="$CFLAGS -O3"
+    export SECOND="it's $(nproc)"
+    sh -c 'touch '"'"'/tmp/a b'"'"''
+)
 export CFLAGS="$CFLAGS -O3"
 export SECOND="it's $(nproc)"
 export CIBUILDWHEEL_BUILD_IDENTIFIER=cp312-manylinux_x86_64
@@ -161,7 +166,7 @@ sh -c "${repair//\{wheel\}/$built}"
 for repaired in /tmp/cibuildwheel/repaired_wheel/*.whl; do
     python /work/complete.py /work/given.whl "$repaired" "/work/out/${repaired##*/}"
 done
-END_7037b4b47b22a3d9
+END_1ac0f4a283a6172a
 # What pip and git are told of indexes, proxies and certificates reaches the container as it is here.
 set -- --rm --volume "$work:/work" --workdir /project \
     --env PIP_INDEX_URL --env PIP_EXTRA_INDEX_URL --env HTTPS_PROXY --env https_proxy \
