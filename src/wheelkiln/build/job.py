@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from wheelkiln.build.call_records import keep_calls, with_call_log
@@ -19,6 +20,7 @@ from wheelkiln.build.cibuildwheel_config import (
     render_cibuildwheel_config,
     write_toml,
 )
+from wheelkiln.build.emulation import emulate_job
 from wheelkiln.build.environment_container import EnvironmentFailedError
 from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.explain import explain_failure, relevant_lines
@@ -54,7 +56,8 @@ from wheelkiln.plan.model import Job
 from wheelkiln.system.files import land_file, naming_storage_errors, sha256_of
 from wheelkiln.system.orphans import RUN_VARIABLE
 from wheelkiln.verify.checks import Expectation, check_wheel
-from wheelkiln.verify.findings import Severity
+from wheelkiln.verify.findings import Finding, Severity
+from wheelkiln.verify.rules.model import Level
 
 __all__ = ["JobResult", "land_wheel", "run_job"]
 
@@ -67,6 +70,7 @@ _FIXED_VARIABLES = {
 
 
 MayLand = Callable[[BuildRequest, Outcome], Ruling]
+Emulate = Callable[[Path, Mapping[str, Level]], tuple[Finding, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +202,8 @@ def _build(
     wheels = sorted((job_dir / "wheels").glob("*.whl"))
     if status == 0 and len(wheels) == 1:
         log.begin("verify")
-        outcome = _check_and_land(request, job, wheels[0], may_land, job_dir / HELD)
+        emulate = partial(emulate_job, request, job, run_id=maker.run_id, say=log.say)
+        outcome = _check_and_land(request, job, wheels[0], emulate, may_land, job_dir / HELD)
     else:
         outcome = _failed(request, job, log)
     ended = EndedContainer(invocation, job_dir, maker.run_id, log.stage, log.lines, was_stopped=status < 0)
@@ -251,13 +256,17 @@ def _failed(request: BuildRequest, job: Job, log: JobLog) -> Outcome:
     return Outcome(job, Status.FAILED, message=message, hint=hint, excerpt=relevant_lines(log.lines))
 
 
-def _check_and_land(request: BuildRequest, job: Job, wheel: Path, may_land: MayLand, held: Path) -> Outcome:
+def _check_and_land(
+    request: BuildRequest, job: Job, wheel: Path, emulate: Emulate, may_land: MayLand, held: Path
+) -> Outcome:
     facts = request.source.facts
     expected = Expectation.of_job(request.config.verify, facts.name, facts.version, job.identifier, request.variant.isa)
     findings = check_wheel(wheel, expected, request.engine.runner)
+    if not any(finding.severity is Severity.ERROR for finding in findings):
+        findings = (*findings, *emulate(wheel, expected.levels))
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     if errors:
-        excerpt = tuple(plain_text(f"{finding.code}: {finding.message}") for finding in errors)
+        excerpt = tuple(plain_text(line) for finding in errors for line in _told(finding))
         explain = f"'wheelkiln verify --explain {errors[0].code}' says what to do. The wheel was not kept."
         hint = next((finding.hint for finding in errors if finding.hint), explain)
         message = plain_text(f"{wheel.name} is not what it claims to be")
@@ -280,6 +289,10 @@ def land_wheel(request: BuildRequest, wheel: Path) -> None:
     """Bring a wheel into the output directory in one step."""
     with naming_storage_errors(request.output_dir, setting="--output-dir"):
         land_file(wheel, request.output_dir)
+
+
+def _told(finding: Finding) -> tuple[str, ...]:
+    return (f"{finding.code}: {finding.message}", *(f"  {detail}" for detail in finding.details))
 
 
 def _read_statistics(job_dir: Path) -> CompileStatistics | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TextIO
 
-from wheelkiln.build.outcome import Event, StageStarted
+from wheelkiln.build.outcome import Event, Said, StageStarted
 from wheelkiln.build.stages import StageClock, plain_text, stage_of
 from wheelkiln.plan.model import Job
 from wheelkiln.system.process import mask_secrets
@@ -34,6 +34,11 @@ class JobLog:
         for line in lines:
             self.lines.append(line)
             self._file.write(line + "\n")
+
+    def say(self, line: str) -> None:
+        """Keep a line, and tell the user."""
+        self.keep([line])
+        self.emit(Said(f"{self._job.id}: {line}"))
 
     def note(self, raw: str) -> None:
         """Keep a line; one that begins a stage begins it."""

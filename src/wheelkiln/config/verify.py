@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, field_validator
 
 from wheelkiln.config.fields import IsaEntry, Section, Size
 
-__all__ = ["IsaConfig", "VerifyConfig"]
+__all__ = ["EmulateConfig", "IsaConfig", "VerifyConfig"]
 
+ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]
 RuleCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
 
 
@@ -24,6 +25,30 @@ class IsaConfig(Section):
     dispatch: tuple[str, ...] = ()
     """Functions that may need anything, because the program runs them only where it found that it can: patterns of
     their symbols, or of the symbols' identifiers joined by `::` (`"*_avx2"`, `"kern::avx512::*"`)."""
+
+
+class EmulateConfig(Section):
+    """The import of finished wheels on an emulated CPU of the declared level, and on the machine's own."""
+
+    when: Literal["declared", "always", "never"] = "declared"
+    """`declared`: wheels of variants that declare an `isa`. `always`: the others too, as for the oldest CPU of their
+    architecture. `never`: none."""
+    imports: tuple[ModuleName, ...] = ()
+    """Modules to import; by default the wheel's top-level packages and all of its extension modules."""
+    command: tuple[str, ...] = ()
+    """A command that is run after that, on both CPUs: `["python", "-c", "import kern; kern.check()"]`. It sees the
+    wheel, what the wheel requires, and no network."""
+    sde: str = ""
+    """The program `sde64` of Intel's Software Development Emulator, for what qemu does not know: AVX-512, AMX."""
+    timeout: int = Field(default=120, ge=1)
+    """Seconds that the imports, and the command, may take on one CPU."""
+
+    @field_validator("sde")
+    @classmethod
+    def _check_sde(cls, value: str) -> str:
+        if value and not value.startswith("/"):
+            raise ValueError(f"'{value}' is not an absolute path")
+        return value
 
 
 class VerifyConfig(Section):
@@ -41,3 +66,4 @@ class VerifyConfig(Section):
     """The most members that a wheel may have."""
     max_ratio: int = Field(default=200, ge=1)
     """How many times as large as the archive its content may be. Native code is about four times as large."""
+    emulate: EmulateConfig = EmulateConfig()

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.process import Runner
 
-__all__ = ["advise_emulator", "emulator_of", "read_emulated", "register_emulator"]
+__all__ = [
+    "advise_emulator",
+    "emulator_of",
+    "find_static_emulator",
+    "is_static",
+    "read_emulated",
+    "register_emulator",
+]
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 EMULATORS = ("/usr/bin/qemu-{arch}-static", "/usr/bin/qemu-{arch}", "/usr/local/bin/qemu-{arch}-static")
 _SECONDS = 10.0
+_PT_INTERP = 3
 _ELF: Mapping[str, bytes] = {"x86_64": b"\x3e\x00", "aarch64": b"\xb7\x00"}
 """The ``e_machine`` field of an ELF file (System V ABI: x86-64 62, AArch64 183)."""
 
@@ -65,6 +75,30 @@ def advise_emulator(arch: str) -> str:
         "'wheelkiln image build --register-emulators' as root makes the kernel use it. "
         "Or configure a machine of that architecture in [tool.wheelkiln.hosts]."
     )
+
+
+def find_static_emulator(arch: str, which: Callable[[str], str | None] = shutil.which) -> Path | None:
+    """Return the qemu of user mode for an architecture that runs in any container: one that needs no libraries."""
+    for name in (f"qemu-{arch}-static", f"qemu-{arch}"):
+        found = which(name)
+        if found and is_static(Path(found)):
+            return Path(found).resolve()
+    return None
+
+
+def is_static(program: Path) -> bool:
+    """Tell whether a 64-bit program asks for no dynamic loader: it has no PT_INTERP (System V ABI: program header)."""
+    try:
+        with program.open("rb") as file:
+            header = file.read(64)
+            (offset,) = struct.unpack_from("<Q", header, 32)
+            size, count = struct.unpack_from("<HH", header, 54)
+            file.seek(offset)
+            table = file.read(size * count)
+        kinds = [struct.unpack_from("<I", table, size * index)[0] for index in range(count)]
+    except (OSError, ValueError, struct.error):  # ValueError: no file is so large
+        return False
+    return header.startswith(b"\x7fELF\x02") and _PT_INTERP not in kinds
 
 
 def register_emulator(arch: str, runner: Runner, binfmt: Path = BINFMT, places: Sequence[str] = EMULATORS) -> Path:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from tests.fakes import Answer, Call, FakeCibuildwheel, FakeRunner
 from tests.values import make_host, make_inputs, make_request
 from wheelkiln.build.environment_maker import EnvironmentMaker
 from wheelkiln.build.job import run_job
-from wheelkiln.build.outcome import Event, Outcome, StageStarted, Status
+from wheelkiln.build.outcome import Event, Outcome, Said, StageStarted, Status
 from wheelkiln.build.request import BuildRequest
 from wheelkiln.cache.statistics import CompileStatistics
+from wheelkiln.config.variants import VariantConfig
 from wheelkiln.errors import EnvironmentProblem
 from wheelkiln.system.files import sha256_of
 from wheelkiln.system.pip_settings import PipSettings
@@ -228,3 +230,22 @@ def test_cibuildwheel_is_told_of_the_machines_certificates(tmp_path: Path) -> No
     call = next(call for call in request.engine.runner.calls if "cibuildwheel" in call.argv)
     assert call.env is not None
     assert call.env["SSL_CERT_FILE"] == "/etc/ca.pem"
+
+
+def test_a_wheel_that_does_not_work_on_the_declared_cpu_does_not_land(tmp_path: Path) -> None:
+    fake = FakeCibuildwheel(files=lambda _: {"kern/_core.abi3.so": b"\x7fELF"})
+    broken = {"subject": "kern", "ended": "exception", "output": "ImportError: no table"}
+    report = Answer(f"wheelkiln-report: {json.dumps({'control': [broken]})}\n")
+    request = _request(tmp_path, fake, {}, variant=VariantConfig(isa=("x86-64-v4",)))
+    runner = FakeRunner({**fake.script(), "docker run --name=wheelkiln-emulate": report})
+    request = replace(request, engine=replace(request.engine, runner=runner))
+    job_dir = tmp_path / "run" / "job"
+    job_dir.mkdir(parents=True)
+    events: list[Event] = []
+    job = request.plan.jobs[0]
+    outcome = run_job(request, job, job_dir, EnvironmentMaker("run-1", tmp_path), events.append).outcome
+    assert outcome.status is Status.REJECTED
+    assert outcome.excerpt[0].startswith("emulate-broken: importing kern failed (ImportError: no table)")
+    assert not list((tmp_path / "wheelhouse").iterdir())
+    said = [event.text for event in events if isinstance(event, Said)]
+    assert any("x86-64-v4 is not emulated" in text for text in said)

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.fakes import Answer, Call, FakeRunner
 from wheelkiln.errors import EnvironmentProblem
-from wheelkiln.system.emulation import read_emulated, register_emulator
+from wheelkiln.system.emulation import find_static_emulator, is_static, read_emulated, register_emulator
 
 _HANDLER = """\
 enabled
@@ -124,3 +126,25 @@ def test_where_it_cannot_be_mounted_it_is_told(tmp_path: Path, places: tuple[str
     runner = FakeRunner({"mount": Answer(returncode=32, stderr="mount: permission denied.")})
     with pytest.raises(EnvironmentProblem, match=r"could not be registered in .*: No such file"):
         register_emulator("aarch64", runner, tmp_path / "absent", places)
+
+
+def _program(path: Path, kinds: Sequence[int]) -> Path:
+    """Write the header of a 64-bit ELF file and its program headers, of which only the kinds are told."""
+    header = b"\x7fELF\x02".ljust(32, b"\0") + struct.pack("<Q", 64) + bytes(14) + struct.pack("<HH", 56, len(kinds))
+    path.write_bytes(header.ljust(64, b"\0") + b"".join(struct.pack("<I", kind).ljust(56, b"\0") for kind in kinds))
+    return path
+
+
+def test_an_emulator_that_needs_a_loader_cannot_run_in_every_container(tmp_path: Path) -> None:
+    found = {
+        "qemu-x86_64-static": str(_program(tmp_path / "dynamic", [1, 3])),
+        "qemu-x86_64": str(_program(tmp_path / "static", [1, 2])),
+    }
+    assert find_static_emulator("x86_64", found.get) == tmp_path / "static"
+    assert find_static_emulator("aarch64", found.get) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"#!/bin/sh\n", b"\x7fELF\x02" + b"\xff" * 100])
+def test_what_is_no_program_is_no_emulator(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "qemu").write_bytes(content)
+    assert not is_static(tmp_path / "qemu")

@@ -1,0 +1,3 @@
+from levels._kernel import total
+
+__all__ = ["total"]
