@@ -11,7 +11,7 @@ from wheelkiln.plan.isa import Isa, parse_isa
 from wheelkiln.plan.model import Job
 from wheelkiln.verify.cpu_models import baseline_of
 from wheelkiln.verify.emulate import EmulationReport, EmulationTask, emulate_wheel
-from wheelkiln.verify.findings import Finding, Severity
+from wheelkiln.verify.findings import Finding
 from wheelkiln.verify.rules import RULES
 from wheelkiln.verify.rules.model import Level, apply_levels
 
@@ -36,7 +36,7 @@ def emulate_job(
     run_id: str,
     say: Callable[[str], None],
 ) -> tuple[Finding, ...]:
-    """Return what is wrong with a job's wheel on such a CPU; say what was done, what was not, and warnings."""
+    """Return what is wrong with a job's wheel on such a CPU; say what was done and what was not."""
     isa = declared_isa(request, job)
     if isa is None:
         return ()
@@ -53,19 +53,11 @@ def emulate_job(
     )
     report = emulate_wheel(task, request.engine, request.host)
     findings = apply_levels(report.findings, RULES, levels)
-    for line in _lines(report, findings):
+    for line in (*_done(report), *report.notes):
         say(plain_text(line))
     return findings
 
 
-def _lines(report: EmulationReport, findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    warnings = [finding for finding in findings if finding.severity is Severity.WARNING]
-    return (
-        *(
-            [f"imported on an emulated CPU ({report.cpu.partition(',')[0]}) in {report.seconds:.1f} s"]
-            if report.cpu
-            else []
-        ),
-        *report.notes,
-        *(f"warning {finding.code}: {finding.message}" for finding in warnings),
-    )
+def _done(report: EmulationReport) -> tuple[str, ...]:
+    cpu = report.cpu.partition(",")[0]
+    return (f"imported on an emulated CPU ({cpu}) in {report.seconds:.1f} s",) if cpu else ()

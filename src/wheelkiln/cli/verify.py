@@ -12,6 +12,7 @@ import click
 
 from wheelkiln import __version__
 from wheelkiln.errors import UsageProblem, VerificationError
+from wheelkiln.system.engine import CONTAINER_ENGINES
 
 if TYPE_CHECKING:
     from wheelkiln.cli.own_config import OwnConfig
@@ -35,6 +36,13 @@ _COLORS = {"error": "red", "warning": "yellow"}
     show_default=True,
     help="Format.",
 )
+@click.option("--emulate", is_flag=True, help="Also import the wheels on an emulated CPU, in a container.")
+@click.option("--isa", multiple=True, metavar="LEVEL", help="For --emulate: the CPU, such as x86-64-v2; repeatable.")
+@click.option("--image", default="", metavar="REF", help="For --emulate: the image; by default one that is here.")
+@click.option(
+    "--engine", type=click.Choice([name.value for name in CONTAINER_ENGINES]), help="Default: the one that answers."
+)
+@click.option("--offline", is_flag=True, help="For --emulate: do not install what the wheels require.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file to use.")
 @click.option("--verbose", "-v", is_flag=True, help="Show every command that is run.")
 def command(
@@ -42,10 +50,17 @@ def command(
     rules: tuple[str, ...],
     explain: str | None,
     output: str,
+    emulate: bool,
+    isa: tuple[str, ...],
+    image: str,
+    engine: str | None,
+    offline: bool,
     config_file: Path | None,
     verbose: bool,
 ) -> None:
-    """Check wheels, built by anything, as 'build' does before they land. Nothing of a wheel is executed.
+    """Check wheels, built by anything, as 'build' does before they land.
+
+    Nothing of a wheel is executed, unless --emulate asks for it: then in a container without a network.
 
     WHEEL is a file, or a directory of wheels. Where a wheelkiln-manifest.json lies beside them they must be what it
     says; the rules are those that the configuration of the working directory asks for. With any error the exit code is
@@ -62,7 +77,12 @@ def command(
     own = load_own_config(Path(), config_file, {}, verbose=verbose)
     base = Expectation.configured(own.config.verify, variants=own.config.variants)
     base = replace(base, levels={**base.levels, **dict(parse_rule_option(text) for text in rules)})
-    checked = _check(_find_wheels(wheels, own.host.cwd), Manifests(base), own)
+    manifests = Manifests(base)
+    checked = _check(_find_wheels(wheels, own.host.cwd), manifests, own)
+    if emulate:
+        from wheelkiln.cli.emulation import EmulationOptions, emulate_checked
+
+        checked = emulate_checked(checked, manifests, own, EmulationOptions(isa, image, engine, offline))
     _print(checked, output)
     _judge(checked)
 

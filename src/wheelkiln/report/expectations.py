@@ -33,6 +33,11 @@ class Manifests:
             sha256=job.wheel.sha256,
         )
 
+    def variant_of(self, wheel: Path) -> str:
+        """Return the variant that the manifest beside a wheel has for it, empty without one."""
+        job = self._jobs_in(wheel.parent).get(wheel.name)
+        return job.variant if job else ""
+
     def _jobs_in(self, directory: Path) -> dict[str, ManifestJob]:
         if directory not in self._read:
             self._read[directory] = _read_jobs(directory / MANIFEST_NAME)

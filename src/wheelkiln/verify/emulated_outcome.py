@@ -14,7 +14,7 @@ __all__ = ["Ending", "Fault", "Setting", "Trial", "judge", "parse_trial"]
 
 _SDE_REFUSAL = re.compile(r"not valid for specified chip.*", re.IGNORECASE)
 _UNSUPPORTED = re.compile(r"doesn't support requested feature: \S*?\.([a-z0-9_.-]+) ")
-_IMPORTING = re.compile(r'File "(<frozen importlib|/opt/wheelkiln/mnt/|[^"]*/importlib/__init__\.py")')
+_IMPORTING = re.compile(r'File "(<frozen importlib|/opt/wheelkiln/mnt/|[^"]*/importlib/__init__\.py")|^[ ^~]+$')
 _CHILD = "uncaught target signal 4 "
 """What qemu says of a process that it ends; one that the command has started is not seen otherwise."""
 _NO_MODULE = "does not define module export function"
@@ -36,7 +36,7 @@ class Fault:
 
     @property
     def is_trap(self) -> bool:
-        return self.code.startswith(_TRAPS) or re.match(r"....0000(....)?", self.code) is not None
+        return self.code.startswith(_TRAPS)
 
     @property
     def text(self) -> str:

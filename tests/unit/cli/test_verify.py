@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.archives import write_wheel
+from tests.fakes import Answer, FakeRunner
 from tests.values import make_inputs, make_request
 from wheelkiln.build.editions import RunRequest
 from wheelkiln.build.outcome import Outcome, RunResult, Status, WheelFile
@@ -128,3 +129,19 @@ def test_the_manifest_beside_a_wheel_says_what_it_is_to_be() -> None:
 def test_a_wheel_that_is_not_the_manifests() -> None:
     _write_manifest(write_wheel(Path(), _PURE), "0" * 64)
     assert "error digest: " in _invoke(_PURE).stdout
+
+
+def test_emulation_without_such_an_image_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_wheel(Path(), _PURE)
+    runner = FakeRunner(
+        {
+            "docker version": Answer('{"Server": {"Version": "29"}}'),
+            "docker info": Answer("[]"),
+            "docker buildx version": Answer(),
+            "docker context": Answer('"unix:///var/run/docker.sock"'),
+            "docker image inspect absent:1": Answer(returncode=1),
+        }
+    )
+    monkeypatch.setattr("wheelkiln.cli.own_config.ProcessRunner", lambda _: runner)
+    with pytest.raises(UsageProblem, match="docker has no image absent:1"):
+        _verify(_PURE, "--emulate", "--image", "absent:1", "--engine", "docker")
