@@ -233,7 +233,7 @@ def test_cibuildwheel_is_told_of_the_machines_certificates(tmp_path: Path) -> No
 
 
 def test_a_wheel_that_does_not_work_on_the_declared_cpu_does_not_land(tmp_path: Path) -> None:
-    fake = FakeCibuildwheel(files=lambda _: {"kern/_core.abi3.so": b"\x7fELF"})
+    fake = FakeCibuildwheel(files=lambda _: {"kern-1.2.data/scripts/kern": b"#!/bin/sh\n"})
     broken = {"subject": "kern", "ended": "exception", "output": "ImportError: no table"}
     report = Answer(f"wheelkiln-report: {json.dumps({'control': [broken]})}\n")
     request = _request(tmp_path, fake, {}, variant=VariantConfig(isa=("x86-64-v4",)))
