@@ -28,7 +28,7 @@ __all__ = ["UNREADABLE", "check_label", "check_stable_abi", "check_symbols", "ch
 
 _GLIBC = re.compile(r"^manylinux_2_(?P<minor>[0-9]+)_(?P<arch>\w+)$")
 _LEGACY_GLIBC = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
-_TOOL_SECONDS, _TOOL_SECONDS_PER_MB = 120, 2
+_TOOL_SECONDS, _TOOL_SECONDS_PER_MB = 600, 10
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
