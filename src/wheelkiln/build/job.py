@@ -261,6 +261,7 @@ def _check_and_land(
 ) -> Outcome:
     facts = request.source.facts
     expected = Expectation.of_job(request.config.verify, facts.name, facts.version, job.identifier, request.variant.isa)
+    expected = replace(expected, excluded=request.config.repair.exclude)
     findings = check_wheel(wheel, expected, request.engine.runner)
     if not any(finding.severity is Severity.ERROR for finding in findings):
         findings = (*findings, *emulate(wheel, expected.levels))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,9 @@ def command(
         runner=ProcessRunner(log_command if verbose else None),
         width=host.cpus,
         allow_missing=allow_missing,
-        expected=Expectation.configured(config.verify, variants=config.variants),
+        expected=replace(
+            Expectation.configured(config.verify, variants=config.variants), excluded=config.repair.exclude
+        ),
     )
     manifest = merge_directories(merging)
     _print(manifest, merging, output)

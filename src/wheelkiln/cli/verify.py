@@ -76,7 +76,8 @@ def command(
         return
     own = load_own_config(Path(), config_file, {}, verbose=verbose)
     base = Expectation.configured(own.config.verify, variants=own.config.variants)
-    base = replace(base, levels={**base.levels, **dict(parse_rule_option(text) for text in rules)})
+    levels = {**base.levels, **dict(parse_rule_option(text) for text in rules)}
+    base = replace(base, excluded=own.config.repair.exclude, levels=levels)
     manifests = Manifests(base)
     checked = _check(_find_wheels(wheels, own.host.cwd), manifests, own)
     if emulate:

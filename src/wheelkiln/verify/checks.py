@@ -43,7 +43,7 @@ class Expectation:
 
     identifier is the build identifier that it was built for, sha256 the digest of the file. levels say what a
     configuration makes of rules, limits what an archive may hold, machine_code what machine code may need, variants
-    what that of configured variants may.
+    what that of configured variants may. excluded are patterns of libraries that another package provides.
     """
 
     project: str = ""
@@ -54,6 +54,7 @@ class Expectation:
     limits: Limits = field(default_factory=Limits)
     machine_code: Declaration = field(default_factory=Declaration)
     variants: Mapping[str, Declaration] = field(default_factory=dict)
+    excluded: tuple[str, ...] = ()
 
     @classmethod
     def of_job(
@@ -181,7 +182,7 @@ def _check_inside(wheel: _Wheel, archive: WheelArchive, expected: Expectation, r
 def _check_outside(path: Path, expected: Expectation, runner: Runner) -> Iterator[Finding]:
     """Ask what takes long, of a wheel whose archive can be believed."""
     if expected.wants("symbols"):
-        yield from check_symbols(path, runner)
+        yield from check_symbols(path, runner, expected.excluded)
     if expected.wants("stable-abi"):
         yield from check_stable_abi(path, runner)
     if any(expected.wants(rule.code) for rule in ISA_RULES):

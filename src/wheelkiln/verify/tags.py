@@ -8,9 +8,10 @@ import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +129,10 @@ def _check_identifier(path: Path, tags: frozenset[Tag], identifier: str) -> Iter
             )
 
 
-def check_symbols(path: Path, runner: Runner) -> Iterator[Finding]:
+def check_symbols(path: Path, runner: Runner, excluded: Sequence[str] = ()) -> Iterator[Finding]:
     """Ask auditwheel what the symbols allow: no tag may promise an older system than that.
 
+    excluded are patterns of libraries that another package provides, so that no policy need have them.
     musl's symbols have no versions, so there auditwheel tells only whether the libraries are those of a policy.
     """
     platforms = sorted(tag for tag in {tag.platform for tag in _tags_of(path)} if "linux" in tag)
@@ -145,14 +147,20 @@ def check_symbols(path: Path, runner: Runner) -> Iterator[Finding]:
         return
     try:
         shown = json.loads(done.stdout)
-        allowed = str(shown["overall_tag"])
-    except (ValueError, KeyError, TypeError):
+        allowed = str(shown["sym_tag" if _are_excluded(shown.get("external_libs"), excluded) else "overall_tag"])
+    except (ValueError, KeyError, TypeError, AttributeError):
         yield _error("symbols", path, f"auditwheel could not read it: {done.last_line}")
         return
     for platform in platforms:
         if _promises_more(platform, allowed):
             told = _error("symbols", path, f"the tag '{platform}' promises more than its symbols allow ({allowed})")
             yield replace(told, details=tuple(_reasons(shown)))
+
+
+def _are_excluded(libraries: Any, excluded: Sequence[str]) -> bool:
+    """Tell whether all libraries from outside are those that the project leaves out, by auditwheel's own matching."""
+    names = list(libraries) if isinstance(libraries, dict) else []
+    return bool(names) and all(any(fnmatch(name, pattern) for pattern in excluded) for name in names)
 
 
 def _reasons(shown: Mapping[str, Any]) -> Iterator[str]:

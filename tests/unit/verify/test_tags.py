@@ -168,6 +168,17 @@ def test_no_tag_promises_more_than_the_symbols_allow(tmp_path: Path, tag: str, c
     assert _codes(write_wheel(tmp_path), runner=_auditwheel(tag)) == codes
 
 
+@pytest.mark.parametrize(
+    ("excluded", "codes"),
+    [((), ["symbols", "symbols"]), (("libx.so.*",), []), (("liby.so",), ["symbols", "symbols"])],
+)
+def test_libraries_that_another_package_provides(tmp_path: Path, excluded: tuple[str, ...], codes: list[str]) -> None:
+    shown = {"overall_tag": "linux_x86_64", "sym_tag": "manylinux_2_17_x86_64", "external_libs": {"libx.so.1": None}}
+    runner = FakeRunner({"python -m auditwheel show --json": Answer(json.dumps(shown))})
+    found = check_wheel(write_wheel(tmp_path), Expectation(excluded=excluded), runner)
+    assert [finding.code for finding in found] == codes
+
+
 def test_what_auditwheel_saw_stands_below(tmp_path: Path) -> None:
     shown = {
         "overall_tag": "linux_x86_64",
