@@ -146,7 +146,7 @@ RECORD_FIELDS = {
     "source.digest": "SHA-256 over the names, modes and contents of the files of its sdist; their times do not count.",
     "source.file": "File name of the sdist, where the source came as one.",
     "source.sha256": "SHA-256 of that file.",
-    "source.url": "The git repository, without user and password.",
+    "source.url": "The git repository, without user and password; empty for one on the machine itself.",
     "source.commit": "The commit.",
     "epoch": "`SOURCE_DATE_EPOCH` of the build.",
     "edition": "What was changed in the source, or null.",

@@ -14,11 +14,12 @@ from wheelkiln.source.origin import ChangedText, EditionChanges
 from wheelkiln.verify.record import Record, RecordedEdition, parse_record, write_record_text
 
 _LINES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-9, 9) | _LINES,
+_TOML = st.recursive(
+    st.booleans() | st.integers(-9, 9) | _LINES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_LINES, inner, max_size=3),
     max_leaves=6,
 )
+_JSON = st.none() | _TOML
 
 
 @st.composite
@@ -27,7 +28,7 @@ def records(draw: st.DrawFn) -> Record:
     record = make_record()
     patches = tuple(ChangedText.of(f"{number}.patch", draw(st.binary(max_size=30))) for number in range(2))
     edition = RecordedEdition("c" * 64, EditionChanges(description=draw(_LINES), patches=patches))
-    table = draw(st.dictionaries(_LINES, _JSON, max_size=3))
+    table = draw(st.dictionaries(_LINES, _TOML, max_size=3))
     build = replace(record.build, configuration=table, variables={"CIBW_X": draw(_LINES)})
     return replace(record, edition=edition, build=build)
 

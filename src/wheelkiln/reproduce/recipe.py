@@ -120,7 +120,7 @@ def _render_head(record: Record, wheel_name: str, arch: str) -> str:
 
 
 def _needs_source(record: Record) -> bool:
-    return record.edition is not None or record.source.kind in (OriginKind.DIRECTORY, OriginKind.SDIST)
+    return record.edition is not None or not (record.source.kind is OriginKind.INDEX or record.source.url)
 
 
 def _shell_text(text: str) -> str:
@@ -143,7 +143,7 @@ def _edition_lines(record: Record) -> list[str]:
 
 
 def _git_lines(record: Record) -> list[str]:
-    if record.source.kind is not OriginKind.GIT:
+    if not record.source.url:
         return []
     url, commit = shlex.quote(record.source.url), record.source.commit
     return [

@@ -54,9 +54,12 @@ def _spec_of(record: Record, given: Path | None, cwd: Path) -> SourceSpec:
         return spec
     if source.kind is OriginKind.INDEX:
         return IndexSource(source.project, source.version)
-    if source.kind is OriginKind.GIT:
+    if source.url:
         return parse_source(f"git+{source.url}@{source.commit}", cwd)
-    what = f"the sdist {source.file}" if source.kind is OriginKind.SDIST else "a directory"
+    what = {
+        OriginKind.SDIST: f"the sdist {source.file}",
+        OriginKind.GIT: f"the commit {source.commit} of a repository on somebody's machine",
+    }.get(source.kind, "a directory")
     raise UsageProblem(
         f"the wheel was built from {what}, and its record cannot say where that is",
         hint=f"Give it with --source: {source.project} {source.version}, as it was then.",

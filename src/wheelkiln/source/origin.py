@@ -22,7 +22,8 @@ class OriginKind(StrEnum):
 class SourceOrigin:
     """The source before any change: its name and version, and the digest of what its sdist holds.
 
-    file and sha256 are those of an sdist that came as a file; url, without credentials, and commit are git's. There is
+    file and sha256 are those of an sdist that came as a file; url, without credentials, and commit are git's; a
+    repository on the machine itself has no url. There is
     no address of an index: the same file comes from many, and its digest finds it.
     """
 

@@ -103,7 +103,12 @@ def prepare_source(
             with _checkout(spec, runner, work_dir) as tree:
                 commit = runner.capture(["git", "-C", str(tree), "rev-parse", "HEAD"]).stdout.strip()
                 prepared = _prepare_directory(tree, host, runner, work_dir, None)
-                return _with_origin(prepared, OriginKind.GIT, url=without_credentials(spec.url), commit=commit)
+                return _with_origin(prepared, OriginKind.GIT, url=_public(spec.url), commit=commit)
+
+
+def _public(url: str) -> str:
+    """Leave out what is a secret, and a place on this machine, which is nobody else's."""
+    return "" if url.startswith("file:") else without_credentials(url)
 
 
 def _with_origin(prepared: PreparedSource, kind: OriginKind, *, url: str = "", commit: str = "") -> PreparedSource:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wheelkiln.errors import VerificationError
-from wheelkiln.source.origin import EditionChanges, SourceOrigin
+from wheelkiln.source.origin import EditionChanges, OriginKind, SourceOrigin
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -198,23 +198,29 @@ def _problems(record: Record) -> Iterator[str]:
         if not re.fullmatch(pattern, str(getattr(record, name)), re.ASCII):
             yield f"{name} is not valid"
     source = record.source
-    for key in ("project", "version"):
-        if not re.fullmatch(_NAMES[key], getattr(source, key), re.ASCII):
-            yield f"source.{key} is not valid"
+    yield from _problems_of_source(source)
     digests = [source.digest, record.image.content, *([source.sha256] if source.sha256 else [])]
     digests += [record.edition.digest] if record.edition else []
     if not all(map(_DIGEST.fullmatch, digests)):
         yield "a digest is not valid"
+    if not _IMAGE.fullmatch(record.image.name) or not _MAYBE_DIGEST.fullmatch(record.image.recipe):
+        yield "image.name or image.recipe is not valid"
+    yield from _problems_of_changes(record)
+    yield from _problems_of_build(record.build)
+
+
+def _problems_of_source(source: SourceOrigin) -> Iterator[str]:
+    for key in ("project", "version"):
+        if not re.fullmatch(_NAMES[key], getattr(source, key), re.ASCII):
+            yield f"source.{key} is not valid"
     if source.file and not _FILE.fullmatch(source.file):
         yield "source.file is not a file name"
     if not _ADDRESS.fullmatch(source.url):
         yield "source.url is not an address"
-    if not _IMAGE.fullmatch(record.image.name) or not _MAYBE_DIGEST.fullmatch(record.image.recipe):
-        yield "image.name or image.recipe is not valid"
+    if source.url and (source.kind is not OriginKind.GIT or not source.commit):
+        yield "source.url is not that of a commit"
     if source.commit and not _COMMIT.fullmatch(source.commit):
         yield "source.commit is not valid"
-    yield from _problems_of_changes(record)
-    yield from _problems_of_build(record.build)
 
 
 def _problems_of_changes(record: Record) -> Iterator[str]:

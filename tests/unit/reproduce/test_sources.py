@@ -67,7 +67,11 @@ def test_another_source_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [(OriginKind.DIRECTORY, "a directory"), (OriginKind.SDIST, r"the sdist kern-1.2.tar.gz")],
+    [
+        (OriginKind.DIRECTORY, "a directory"),
+        (OriginKind.SDIST, r"the sdist kern-1.2.tar.gz"),
+        (OriginKind.GIT, "the commit  of a repository on somebody's machine"),
+    ],
 )
 def test_what_nobody_can_fetch_has_to_be_given(tmp_path: Path, kind: OriginKind, words: str) -> None:
     origin = SourceOrigin(kind, "kern", "1.2", "d" * 64, "kern-1.2.tar.gz" if kind is OriginKind.SDIST else "")

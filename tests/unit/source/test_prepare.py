@@ -9,6 +9,7 @@ from tests.archives import write_sdist
 from tests.fakes import Answer, Call, FakeRunner, Script
 from tests.values import make_host
 from wheelkiln.errors import BuildError, EnvironmentProblem, UsageProblem
+from wheelkiln.source.origin import OriginKind
 from wheelkiln.source.prepare import PreparedSource, inspect_directory, prepare_source
 from wheelkiln.source.spec import DirectorySource, GitSource, IndexSource, SdistSource, SourceSpec
 
@@ -150,6 +151,21 @@ def test_a_git_source_is_fetched_to_a_tree_that_is_removed(tmp_path: Path) -> No
         ("log", "-1", "--format=%ct", "--", "."),
     ]
     assert not Path(runner.calls[0].option("-C")).exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://me:pass@host/k.git", "https://host/k.git"),
+        ("ssh://git@host/k.git", "ssh://git@host/k.git"),
+        ("ssh://git:pass@host/k.git", "ssh://host/k.git"),
+        ("file:///home/me/k", ""),
+    ],
+)
+def test_the_origin_of_a_git_source_has_no_secret_and_no_place(tmp_path: Path, url: str, told: str) -> None:
+    prepared, _ = _prepare(GitSource(url, "v1.2"), tmp_path, {"git": _git, _BUILD: _make_sdist})
+    assert prepared.origin is not None
+    assert (prepared.origin.kind, prepared.origin.url) == (OriginKind.GIT, told)
 
 
 @pytest.mark.parametrize(

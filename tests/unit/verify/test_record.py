@@ -48,6 +48,7 @@ def test_a_wheels_record_is_what_was_written(tmp_path: Path) -> None:
         (("edition", "changes", "patches", 0, "name"), "../p", "a file name of the edition is not valid"),
         (("image", "packages"), "gcc", "image.packages"),
         (("source", "url"), "https://x\n--upload-pack", "source.url is not an address"),
+        (("source", "url"), "https://host/k.git", "source.url is not that of a commit"),
         (("image", "name"), "../x", "image.name or image.recipe is not valid"),
         (("build", "configuration"), {"linux": 1}, "build.configuration"),
         (("build", "configuration"), {"overrides": [1]}, "build.configuration"),
