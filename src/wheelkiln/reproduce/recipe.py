@@ -48,8 +48,8 @@ _ADDING = """
 import sys
 
 with zipfile.ZipFile(sys.argv[1]) as given:
-    found = {name.rpartition("/")[2]: given.read(name).decode() for name in given.namelist() if ".dist-info/" in name}
-texts = {name: found[name] for name in (%s) if name in found}
+    places = {name.partition(".dist-info/")[2]: name for name in given.namelist()}
+    texts = {name: given.read(places[name]).decode() for name in (%s) if name in places}
 add_members(Path(sys.argv[2]), Path(sys.argv[3]), texts)
 """
 

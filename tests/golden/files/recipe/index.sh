@@ -28,7 +28,7 @@ if [ -n "$source" ]; then cp -R "$source" "$work/source/"; fi
 cat >"$work/requirements.txt" <<'END_6a9f56c51461b717'
 setuptools==84.2.1 --hash=sha256:9999999999999999999999999999999999999999999999999999999999999999
 END_6a9f56c51461b717
-cat >"$work/complete.py" <<'END_2779de4b7d1f2236'
+cat >"$work/complete.py" <<'END_90ecc18f6bc6f6bb'
 """Adding members to a finished wheel: what is in it stays as it is, byte for byte, and RECORD tells of the new ones."""
 
 from __future__ import annotations
@@ -110,10 +110,10 @@ def _with_line(record: bytes, name: str, content: bytes) -> bytes:
 import sys
 
 with zipfile.ZipFile(sys.argv[1]) as given:
-    found = {name.rpartition("/")[2]: given.read(name).decode() for name in given.namelist() if ".dist-info/" in name}
-texts = {name: found[name] for name in ('variant.json', 'wheelkiln.json', 'sboms/wheelkiln.cdx.json') if name in found}
+    places = {name.partition(".dist-info/")[2]: name for name in given.namelist()}
+    texts = {name: given.read(places[name]).decode() for name in ('variant.json', 'wheelkiln.json', 'sboms/wheelkiln.cdx.json') if name in places}
 add_members(Path(sys.argv[2]), Path(sys.argv[3]), texts)
-END_2779de4b7d1f2236
+END_90ecc18f6bc6f6bb
 cat >"$work/build.sh" <<'END_1ac0f4a283a6172a'
 #!/bin/bash
 set -e
