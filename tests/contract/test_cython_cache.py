@@ -134,6 +134,9 @@ def test_options_environment_and_cython_itself_count(place: Path, run: Run) -> N
     assert _is_made(place, run)
     assert _is_made(place, run, "-2", "a.pyx", "a.c")
     assert _is_made(place, run, "-3", "a.pyx", "b.c")
+    assert not _is_made(place, run, "-3", "a.pyx", "b.c", SOURCE_DATE_EPOCH="1700000000"), (
+        "it is another for each commit"
+    )
     assert _is_made(place, run, PYTHONHASHSEED="1")
     assert _is_made(place, run, CCACHE_NAMESPACE="other")
     (_site(place) / "cython-3.1.0.dist-info/RECORD").write_text("Cython/Main.py,sha256=def,10\n")
