@@ -166,8 +166,11 @@ def test_what_is_not_followed_is_not_kept(place: Path, run: Run, more: str, reas
 
 def test_bytecode_is_not_written_meanwhile(place: Path, run: Run) -> None:
     (_site(place) / "part.py").write_text("")
-    assert run(PY_MORE="import part", PYTHONDONTWRITEBYTECODE="").startswith("miss")
-    assert not (_site(place) / "__pycache__").exists()
+    bytecode = place / "bytecode"
+    writing = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(bytecode)}
+    assert run(PY_MORE="import part", **writing).startswith("miss")
+    assert list(bytecode.rglob("cython_cache*.pyc")), "what is imported before is compiled as ever"
+    assert not list(bytecode.rglob("part*.pyc"))
 
 
 def test_what_changes_meanwhile_is_not_kept(place: Path, run: Run) -> None:
