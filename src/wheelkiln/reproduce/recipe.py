@@ -114,6 +114,7 @@ def _render_head(record: Record, wheel_name: str, arch: str) -> str:
         'chmod 0755 "$work"',
         'cp "$wheel" "$work/given.whl"',
         'if [ -n "$source" ]; then cp -R "$source" "$work/source/"; fi',
+        'chmod -R a+rX "$work/source" "$work/given.whl"',
         *_git_lines(record),
     ]
     return "\n".join(" ".join(line.splitlines()) for line in lines)

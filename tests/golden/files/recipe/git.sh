@@ -25,6 +25,7 @@ mkdir -m 0777 "$work/source" "$work/out"
 chmod 0755 "$work"
 cp "$wheel" "$work/given.whl"
 if [ -n "$source" ]; then cp -R "$source" "$work/source/"; fi
+chmod -R a+rX "$work/source" "$work/given.whl"
 if [ -z "$source" ]; then
     git init --quiet "$work/source/tree"
     git -C "$work/source/tree" fetch --quiet --tags -- https://git.example/k.git

@@ -25,6 +25,7 @@ mkdir -m 0777 "$work/source" "$work/out"
 chmod 0755 "$work"
 cp "$wheel" "$work/given.whl"
 if [ -n "$source" ]; then cp -R "$source" "$work/source/"; fi
+chmod -R a+rX "$work/source" "$work/given.whl"
 cat >"$work/requirements.txt" <<'END_6a9f56c51461b717'
 setuptools==84.2.1 --hash=sha256:9999999999999999999999999999999999999999999999999999999999999999
 END_6a9f56c51461b717
