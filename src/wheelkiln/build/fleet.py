@@ -119,7 +119,7 @@ class Fleet:
             cleaner.join(self._patience.look)
         for station in self.stations:
             station.maker.__exit__()
-            if station.is_ready and station.engine.elsewhere and station.lost_at is None:
+            if station.engine.elsewhere and station.lost_at is None:  # one that came back, too
                 with suppress(EnvironmentProblem):
                     remove_run(station.engine, self._run_id)
 

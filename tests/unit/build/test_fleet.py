@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -161,6 +162,26 @@ def test_a_job_waits_for_the_only_host_that_can_build_it(tmp_path: Path) -> None
     ended = run(ARM)
     assert ended[ARM.id].status is Status.BUILT
     assert "the host arm answers again" in run.told()
+
+
+def test_a_host_that_came_back_is_cleaned_although_it_builds_nothing_more(tmp_path: Path) -> None:
+    machines = Machines(tmp_path, arm="aarch64", spare="aarch64")
+    run = Run(tmp_path, machines, Patience(ask=0.0))
+
+    def die(host: str, _job: Job) -> None:
+        if host == "arm":
+            machines.dockers["arm"].gone = True
+        else:
+            machines.coming_back.add("arm")
+            deadline = time.monotonic() + 30
+            while "answers again" not in run.told() and time.monotonic() < deadline:
+                time.sleep(0.05)
+
+    run.work.happens = die
+    assert run(ARM)[ARM.id].host == "spare"
+    (arm,) = (station for station in run.fleet.stations if station.name == "arm")
+    assert isinstance(arm.engine.runner, FakeRunner)
+    assert any("label=io.wheelkiln.run=run-1" in line for line in arm.engine.runner.lines), arm.engine.runner.lines
 
 
 def test_what_nobody_can_build_any_more_fails_and_the_rest_goes_on(tmp_path: Path) -> None:
