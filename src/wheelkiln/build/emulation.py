@@ -21,7 +21,8 @@ __all__ = ["declared_isa", "emulate_job"]
 def declared_isa(request: BuildRequest, job: Job) -> Isa | None:
     """Return what a job's wheel is to be tried on, None where it is not to be."""
     when = request.config.verify.emulate.when
-    declared = [isa for isa in parse_isa(request.variant.isa, where="isa") if isa.arch == job.arch]
+    entries = request.variant.isa or request.config.verify.isa.baseline
+    declared = [isa for isa in parse_isa(entries, where="isa") if isa.arch == job.arch]
     if when == "never" or (when == "declared" and not declared):
         return None
     return declared[0] if declared else baseline_of(job.arch)

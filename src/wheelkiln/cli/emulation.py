@@ -74,10 +74,11 @@ def _images(store: ImageStore, options: EmulationOptions) -> tuple[LocalImage, .
 
 
 def _isa_of(wheel: Path, manifests: Manifests, own: OwnConfig, options: EmulationOptions) -> Isa:
-    """Return what a wheel is declared for: by option, by its variant, else as for the oldest CPU."""
+    """Return what a wheel is declared for: by option, its variant or the baseline, else as for the oldest CPU."""
     arch = next(iter(architectures_of(wheel.name)), own.host.machine)
     variant = own.config.variants.get(manifests.variant_of(wheel))
-    declared = parse_isa(options.isa or (variant.isa if variant else ()), where="--isa")
+    entries = options.isa or (variant.isa if variant else ()) or own.config.verify.isa.baseline
+    declared = parse_isa(entries, where="--isa")
     return next((isa for isa in declared if isa.arch == arch), baseline_of(arch))
 
 

@@ -31,8 +31,8 @@ class EmulateConfig(Section):
     """The import of finished wheels on an emulated CPU of the declared level, and on the machine's own."""
 
     when: Literal["declared", "always", "never"] = "declared"
-    """`declared`: wheels of variants that declare an `isa`. `always`: the others too, as for the oldest CPU of their
-    architecture. `never`: none."""
+    """`declared`: wheels of variants that declare an `isa`, and all where `verify.isa.baseline` does. `always`: the
+    others too, as for the oldest CPU of their architecture. `never`: none."""
     imports: tuple[ModuleName, ...] = ()
     """Modules to import; by default the wheel's top-level packages and all of its extension modules."""
     command: tuple[str, ...] = ()

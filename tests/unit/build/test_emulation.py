@@ -18,8 +18,16 @@ OK = {"subject": "kern", "ended": "ok"}
 CRASH = {"subject": "kern", "ended": "signal", "signal": "SIGSEGV"}
 
 
-def _request(root: Path, *isa: str, when: str = "declared", report: Any = None, **changes: Any) -> BuildRequest:
-    inputs = make_inputs({"python": ["cp312"], "verify": {"emulate": {"when": when}}})
+def _request(
+    root: Path,
+    *isa: str,
+    when: str = "declared",
+    baseline: tuple[str, ...] = (),
+    report: Any = None,
+    **changes: Any,
+) -> BuildRequest:
+    verify = {"emulate": {"when": when}, "isa": {"baseline": list(baseline)}}
+    inputs = make_inputs({"python": ["cp312"], "verify": verify})
     runner = FakeRunner({"docker run": Answer(f"wheelkiln-report: {json.dumps(report)}\n")})
     return make_request(inputs, runner, root, variant=VariantConfig(isa=isa), **changes)
 
@@ -39,6 +47,14 @@ def test_what_is_emulated_is_what_is_declared(tmp_path: Path, isa: tuple[str, ..
     request = _request(tmp_path, *isa, when=when)
     found = declared_isa(request, request.plan.jobs[0])
     assert (found.level if found else "") == level
+
+
+@pytest.mark.parametrize(("isa", "level"), [((), "x86-64-v2"), (("x86-64-v3",), "x86-64-v3")])
+def test_a_baseline_is_a_declaration_where_a_variant_has_none(tmp_path: Path, isa: tuple[str, ...], level: str) -> None:
+    request = _request(tmp_path, *isa, baseline=("x86-64-v2",))
+    found = declared_isa(request, request.plan.jobs[0])
+    assert found is not None
+    assert found.level == level
 
 
 def _emulate(request: BuildRequest, **levels: Level) -> tuple[list[str], list[str]]:
