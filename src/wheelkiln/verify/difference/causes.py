@@ -74,7 +74,8 @@ EXPLANATIONS: Mapping[Cause, Explanation] = MappingProxyType(
         Cause.RANDOM: Explanation(
             "a random value is built in",
             "Look for uuid, random, tempfile, addresses of objects (repr, id) and sets that are written as they come; "
-            "take values from the content, and sort. PYTHONHASHSEED=0, which wheelkiln sets, orders sets of strings.",
+            "take values from the content, and sort. PYTHONHASHSEED=0, which wheelkiln sets, orders sets of strings. "
+            "Names such as ccXXXXXX.o in a symbol table are gcc's temporary files: link with -Wl,--strip-all.",
         ),
         Cause.MEMBER_ORDER: Explanation(
             "the wheel's members are packed in another order",

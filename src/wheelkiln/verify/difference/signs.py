@@ -26,7 +26,8 @@ _ZONE = re.compile(r"(?<=\d)[+-](?:0\d|1[0-4]):?[0-5]\d\b|\b(?:UTC|GMT|CES?T|[EM
 _PATH = re.compile(r"(?:^|[\s=:;,'\"(])(/[^\s:;,'\"()]*/[^\s:;,'\"()]+)")
 _RANDOM = re.compile(
     r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"  # a UUID
-    r"|\b0x[0-9a-f]{6,16}\b|\b(?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{12,128}\b|\btmp[a-z0-9_]{6,12}\b",
+    r"|\b0x[0-9a-f]{6,16}\b|\b(?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{12,128}\b|\btmp[a-z0-9_]{6,12}\b"
+    r"|\bcc[a-z0-9]{6}\.(?:o|s|ltrans\w*)\b",  # a temporary file of gcc's (gcc manual: -save-temps)
     re.IGNORECASE,
 )
 _COMPILER = re.compile(
