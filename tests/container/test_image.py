@@ -211,7 +211,7 @@ def test_what_generate_image_writes_is_built_without_wheelkiln(tool: Tool, proje
     source = project("plain")
     written = tool.run("generate", "image", str(source), "--base", "bootstrap", "-o", str(tmp_path / "context"))
     assert written.code == 0, written.stderr
-    assert sum(path.stat().st_size for path in (tmp_path / "context").rglob("*") if path.is_file()) < 96 << 10
+    assert sum(path.stat().st_size for path in (tmp_path / "context").rglob("*") if path.is_file()) < 112 << 10
     if tool.engine == "docker":
         bake = ["buildx", "bake", "--print", "--file", str(tmp_path / "context/docker-bake.json")]
         printed = json.loads(engine(tool, *bake).stdout)
