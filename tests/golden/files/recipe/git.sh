@@ -175,9 +175,13 @@ set -- --rm --volume "$work:/work" --workdir /project \
     --env PIP_INDEX_URL --env PIP_EXTRA_INDEX_URL --env HTTPS_PROXY --env https_proxy \
     --env CIBUILDWHEEL=1 --env CCACHE_DISABLE=1 --env SOURCE_DATE_EPOCH=1700000000 --hostname wheelkiln \
     --env HOME=/home/builder
-if [ -n "${SSL_CERT_FILE:-}" ]; then
-    set -- "$@" --volume "$SSL_CERT_FILE:/ca.pem:ro" --env SSL_CERT_FILE=/ca.pem --env PIP_CERT=/ca.pem
-fi
+for bundle in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt; do
+    if [ -f "$bundle" ]; then
+        set -- "$@" --volume "$bundle:/ca.pem:ro" --env SSL_CERT_FILE=/ca.pem --env PIP_CERT=/ca.pem \
+            --env GIT_SSL_CAINFO=/ca.pem
+        break
+    fi
+done
 "$engine" run --user 1000:1000 "$@" "$image" bash /work/build.sh
 
 rebuilt=$(find "$work/out" -name '*.whl')
