@@ -68,6 +68,7 @@ def test_builds_from_a_directory_with_hostile_names_then_warm_then_not_at_all(to
     assert sha256((house / wheel).read_bytes()).hexdigest() == first["wheel"]["sha256"]
 
 
+@pytest.mark.any_engine(but=())
 def test_a_failing_python_loses_nothing_and_the_next_run_builds_what_is_missing(tool: Tool, project: Any) -> None:
     source = project("broken")
     selection = ("--python", "cp311", "--python", "cp312", "--python", "cp313")
@@ -85,12 +86,14 @@ def test_a_failing_python_loses_nothing_and_the_next_run_builds_what_is_missing(
     assert [job["status"] for job in manifest(source / "wheelhouse")["jobs"]] == ["reused", "failed", "reused"]
 
 
+@pytest.mark.any_engine(but=())
 def test_a_pure_project_is_told_so(tool: Tool, project: Any) -> None:
     ran = tool.build(".", *ONE, cwd=project("pure"))
     assert ran.code == 7
     assert "pure Python wheel" in ran.stderr
 
 
+@pytest.mark.any_engine(but=())
 def test_a_library_inside_the_wheel_is_found(tool: Tool, project: Any) -> None:
     source = project("inner-library")
     ran = tool.build(".", *ONE, cwd=source)
@@ -101,6 +104,7 @@ def test_a_library_inside_the_wheel_is_found(tool: Tool, project: Any) -> None:
     )
 
 
+@pytest.mark.any_engine(but=())
 def test_a_stable_abi_wheel_serves_the_later_pythons(tool: Tool, project: Any) -> None:
     source = project("stable-abi")
     ran = tool.build(".", cwd=source)
@@ -134,6 +138,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tool: Tool, project: Any)
     assert [name for name in names if name.startswith(".")] == []
 
 
+@pytest.mark.any_engine(but=())
 def test_two_runs_in_one_project_queue(tool: Tool, project: Any) -> None:
     source = project("plain")
     runs = [tool.start("build", ".", *tool.options(*ONE, "--fresh"), cwd=source) for _ in range(2)]

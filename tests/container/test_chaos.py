@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from tests.chaos.engines import Engine
 from tests.chaos.harness import Chaos
 from tests.container.conftest import Tool
 
 
+@pytest.mark.any_engine(but=())
 def test_nothing_is_lost_built_twice_or_left_behind(tool: Tool) -> None:
     rng = random.Random(5)  # noqa: S311 - kills need no secrecy
     chaos = Chaos(tool.place, tool.cache, Engine(tool.engine), rng, pythons=("cp312", "cp313"))

@@ -26,6 +26,7 @@ exec {engine} "$@"
 """
 
 
+@pytest.mark.any_engine(but=())
 @pytest.mark.parametrize("word", ["exec", "wheelkiln-environment", "create"])
 def test_one_command_that_the_engine_breaks_off_costs_an_attempt(
     tool: Tool, project: Any, engine: str, tmp_path: Path, word: str

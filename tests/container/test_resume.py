@@ -76,6 +76,7 @@ def test_a_failed_job_is_looked_into_and_tried_again_alone(tool: Tool, project: 
     assert "every job was good" in nothing.stderr
 
 
+@pytest.mark.any_engine(but=())
 def test_fail_fast_stops_what_runs(tool: Tool, project: Any) -> None:
     source = project("broken")
     with (source / "csrc/kernel.c").open("a") as code:
@@ -94,6 +95,7 @@ def test_fail_fast_stops_what_runs(tool: Tool, project: Any) -> None:
     assert _statuses(source / "wheelhouse") == {"cp312": "failed", "cp313": "built"}
 
 
+@pytest.mark.any_engine(but=())
 def test_a_run_that_was_killed_is_told_as_died(tool: Tool, project: Any) -> None:
     source = project("plain")
     process = tool.start("build", ".", *tool.options("--python", "cp312", "--fresh"), cwd=source)
@@ -106,6 +108,7 @@ def test_a_run_that_was_killed_is_told_as_died(tool: Tool, project: Any) -> None
     assert tool.build(".", "--python", "cp312", "--retry-failed", cwd=source).code == 0
 
 
+@pytest.mark.any_engine(but=())
 def test_a_shell_at_a_terminal(tool: Tool, project: Any) -> None:
     source = project("broken")
     assert tool.build(".", "--python", "cp312", cwd=source).code == 7

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.container.conftest import Tool, manifest
 from wheelkiln.build.ledger import ledger_of
 
@@ -78,6 +80,7 @@ def test_two_projects_share_the_cores_by_the_jobserver(tool: Tool, tmp_path: Pat
     assert peaks
 
 
+@pytest.mark.any_engine(but=())
 def test_one_job_at_a_time_makes_the_same_wheel_without_the_jobserver(tool: Tool, tmp_path: Path) -> None:
     source = _project(tmp_path, "alone")
     found = []
